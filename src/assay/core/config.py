@@ -1,0 +1,132 @@
+"""The one settings object: the environment and an optional `.env` file, read once."""
+
+import os
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Self
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from assay.core.errors import FieldFault, SetupError
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    console = "console"
+    json = "json"
+
+
+class ProviderSettings(BaseModel):
+    """What is set for one provider of models; `None` where nothing is."""
+
+    name: str
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    max_concurrency: int | None = Field(default=None, ge=1)
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+    timeout: float = Field(default=120.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """All settings of a server, a worker or a command.
+
+    Every field is an environment variable of the same name in capitals; see `.env.example`.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    assay_home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("assay", appauthor=False))
+    )
+    database_url: str | None = None
+    database_pool_size: int = Field(default=20, ge=5, le=200)
+    host: str = "127.0.0.1"
+    api_port: int = Field(default=8721, ge=0, le=65535)
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = (
+        "http://localhost:5173",
+        "http://localhost:3000",
+    )
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    log_format: LogFormat = LogFormat.console
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    server_workers: int = Field(default=1, ge=0, le=1)
+    worker_max_in_flight: int = Field(default=256, ge=1)
+    worker_jobs: int = Field(default=32, ge=2)
+    shutdown_seconds: float = Field(default=20.0, ge=0)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_only(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("takes postgresql://user:password@host:port/name")
+        return value or None
+
+    @field_validator("assay_home")
+    @classmethod
+    def _absolute_home(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    def provider(self, name: str) -> ProviderSettings:
+        """What is set for provider `name`: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_RPM`, ...
+
+        Raises:
+            SetupError: a variable has a value that it does not take.
+        """
+        prefix = name.upper().replace("-", "_") + "_"
+        environment = _environment()
+        given = {
+            field: environment[prefix + field.upper()]
+            for field in ProviderSettings.model_fields
+            if field != "name" and environment.get(prefix + field.upper())
+        }
+        try:
+            return ProviderSettings.model_validate({"name": name, **given})
+        except ValidationError as error:
+            raise _setup_error(error, prefix) from None
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read the environment; `overrides` (of command line options) win.
+
+        Raises:
+            SetupError: naming the variable and what it takes.
+        """
+        try:
+            return cls(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]  # checked by pydantic right here
+        except ValidationError as error:
+            raise _setup_error(error, "") from None
+
+
+@cache
+def _dotenv() -> dict[str, str]:
+    return {k: v for k, v in dotenv_values(".env").items() if v is not None}
+
+
+def _environment() -> dict[str, str]:
+    return {**_dotenv(), **os.environ}
+
+
+def _setup_error(error: ValidationError, prefix: str) -> SetupError:
+    faults = [
+        FieldFault(
+            prefix + "_".join(str(part) for part in fault["loc"]).upper(),
+            f"{fault['msg']} (it is {fault['input']!r})"
+            if "key" not in str(fault["loc"])
+            else fault["msg"],
+        )
+        for fault in error.errors()
+    ]
+    return SetupError("A setting has a value that it does not take", errors=faults)

@@ -1,0 +1,183 @@
+"""The database: connections, sessions, and what all tables share."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, cast
+
+import asyncpg
+import orjson
+from fastapi import Depends, Request
+from pydantic import Field
+from sqlalchemy import DateTime, Enum, MetaData, String, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from assay.core.errors import SetupError
+from assay.core.ids import new_id
+from assay.core.text import Text
+
+CONNECT_SECONDS = 10.0
+
+# What asyncpg raises when the server goes away, restarts, or is not up yet.
+CONNECTION_ERRORS = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+    asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.TooManyConnectionsError,
+)
+
+Id = Annotated[uuid.UUID, mapped_column(primary_key=True, default=new_id)]
+Name = Annotated[Text, mapped_column(String(255)), Field(min_length=1, max_length=255)]
+Json = Annotated[Any, mapped_column(JSONB(none_as_null=True))]
+CreatedAt = Annotated[
+    datetime, mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
+]
+UpdatedAt = Annotated[
+    datetime,
+    mapped_column(
+        DateTime(timezone=True),
+        server_default=func.clock_timestamp(),
+        onupdate=func.clock_timestamp(),
+    ),
+]
+Timestamp = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+
+
+def one_of(kind: type[StrEnum], length: int) -> Enum:
+    """The type of a text column that holds one of the values of an enumeration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=length,
+        values_callable=lambda values: [value.value for value in values],
+    )
+
+
+class Base(DeclarativeBase):
+    """What every table class derives from.
+
+    Server-made values come back with the insert or update itself, so that a response never
+    needs a second query; constraint names follow one pattern, so that migrations can name them.
+    """
+
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  # SQLAlchemy reads it as it stands
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def to_json(value: object) -> str:
+    """JSON text for a column; non-finite numbers become null, keys of any type become text."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class Database:
+    """One PostgreSQL database: `session()` for work, `connect()` for a raw connection.
+
+    `dsn` is a libpq address (`postgresql://user:password@host:port/name?sslmode=...`).
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int = 20) -> None:
+        """Prepare a pool of up to `pool_size` connections; none is opened yet."""
+        self.dsn = dsn
+        self.engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self.connect,
+            pool_size=5,
+            max_overflow=pool_size - 5,
+            json_serializer=to_json,
+            json_deserializer=orjson.loads,
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection of its own, outside the pool."""
+        return await asyncpg.connect(
+            self.dsn,
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "assay", "jit": "off"},
+        )
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session with one transaction: committed at the end, rolled back on an error."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A pooled asyncpg connection without a transaction, for single statements in bulk."""
+        async with self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            yield cast("asyncpg.Connection", raw.driver_connection)
+
+    async def check(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            SetupError: it cannot be reached; the reason names no password.
+        """
+        try:
+            connection = await self.connect()
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SetupError(
+                f"The database cannot be reached: {reason}. Check DATABASE_URL and that "
+                "PostgreSQL runs there, or unset DATABASE_URL to let Assay bring its own."
+            ) from None
+        await connection.close()
+
+    async def dispose(self) -> None:
+        """Close all pooled connections."""
+        await self.engine.dispose()
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The asyncpg connection under `session`, inside the session's own transaction.
+
+    For the few statements where the ORM costs more than it gives, and for libraries
+    that take an asyncpg connection.
+    """
+    connection = await session.connection()
+    raw = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    if not raw.is_in_transaction():
+        # SQLAlchemy sends BEGIN with its own first statement; a raw statement before
+        # that would commit by itself.
+        await connection.exec_driver_sql("SELECT 1")
+    return raw
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """Whether `error` says that the connection, not the statement, is at fault."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig else None
+        return error.connection_invalidated or isinstance(cause, CONNECTION_ERRORS)
+    return isinstance(error, CONNECTION_ERRORS)
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """The session of a request, and the only commit: before the response is sent.
+
+    FastAPI would end a plain dependency after the response; `scope="function"` in `Session`
+    makes a failing commit an error the caller sees.
+    """
+    database = cast("Database", request.app.state.database)
+    async with database.session() as session:
+        yield session
+
+
+Session = Annotated[AsyncSession, Depends(get_session, scope="function")]

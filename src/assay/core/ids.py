@@ -1,0 +1,10 @@
+"""Ids: UUIDs that sort by the time they were made (UUIDv7, RFC 9562)."""
+
+from uuid import UUID
+
+import uuid6
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7; later ones sort after earlier ones of this process."""
+    return UUID(int=uuid6.uuid7().int)

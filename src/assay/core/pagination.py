@@ -1,0 +1,117 @@
+"""The one pagination of `/api/v1`: by keyset, with an opaque cursor and a `Link` header.
+
+A page is found by the values of the last row before it, so that page 1,000 costs what page 1
+costs and rows that come in meanwhile shift nothing.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Query, Request, Response
+from sqlalchemy import ColumnElement, Select, cast, literal, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from assay.core.errors import FieldFault, Invalid
+
+MAX_LIMIT = 200
+
+
+class Page:
+    """A page asked for: `limit` rows after `cursor`; `next_cursor` is set where it goes on."""
+
+    def __init__(self, limit: int = 50, cursor: str | None = None) -> None:
+        """Take the limit (1 to 200) and the cursor of an earlier page."""
+        self.limit = limit
+        self.cursor = cursor
+        self.next_cursor: str | None = None
+
+    async def fetch(
+        self,
+        session: AsyncSession,
+        statement: Select[Any],
+        *keys: InstrumentedAttribute[Any] | ColumnElement[Any],
+        descending: bool = True,
+    ) -> Sequence[Any]:
+        """The rows of this page, in the order of `keys`, which together must be unique.
+
+        `statement` selects an entity or columns; where it selects more than one thing, rows
+        are tuples. The keys are read again from the last row by one more column each.
+
+        Raises:
+            Invalid: the cursor is not one that this list gave out.
+        """
+        if self.cursor is not None:
+            last = _decode(self.cursor, len(keys))
+            bound = tuple_(
+                *(cast(literal(value), key.type) for value, key in zip(last, keys, strict=True))
+            )
+            row = tuple_(*keys)
+            statement = statement.where(row < bound if descending else row > bound)
+        order = [key.desc() if descending else key.asc() for key in keys]
+        width = len(statement.column_descriptions)
+        rows = (
+            await session.execute(
+                statement.add_columns(*keys).order_by(*order).limit(self.limit + 1)
+            )
+        ).all()
+        if len(rows) > self.limit:
+            rows = rows[: self.limit]
+            self.next_cursor = _encode(list(rows[-1][width:]))
+        return [row[0] if width == 1 else tuple(row[:width]) for row in rows]
+
+
+def _encode(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
+
+
+def _decode(cursor: str, count: int) -> list[str]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        values = None
+    if not isinstance(values, list) or len(values) != count:
+        raise Invalid(
+            "The cursor is not one that this list gave out",
+            errors=[FieldFault("query.cursor", "take it from the Link header of the page before")],
+        )
+    return [str(value) for value in values]
+
+
+class HttpPage(Page):
+    """A page of a request; where the list goes on, the response says so in `Link`."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows a page")] = 50,
+        cursor: Annotated[
+            str | None, Query(description="Where to go on; from the `Link` header of a page")
+        ] = None,
+    ) -> None:
+        """Read limit and cursor from the query."""
+        super().__init__(limit, cursor)
+        self._request = request
+        self._response = response
+
+    async def fetch(
+        self,
+        session: AsyncSession,
+        statement: Select[Any],
+        *keys: InstrumentedAttribute[Any] | ColumnElement[Any],
+        descending: bool = True,
+    ) -> Sequence[Any]:
+        """As `Page.fetch`, and the `Link` header (RFC 8288) is set."""
+        rows = await super().fetch(session, statement, *keys, descending=descending)
+        if self.next_cursor:
+            url = self._request.url.include_query_params(cursor=self.next_cursor, limit=self.limit)
+            self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return rows
+
+
+Paging = Annotated[HttpPage, Depends()]

@@ -1,0 +1,1 @@
+"""Who acts: every service takes the actor on whose behalf it works."""
