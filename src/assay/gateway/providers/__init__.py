@@ -1,0 +1,1 @@
+"""The adapters: one for each way of talking to a model."""

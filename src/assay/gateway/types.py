@@ -1,0 +1,128 @@
+"""What goes into a model and what comes out, the same for every provider."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
+
+import orjson
+
+
+class Message(TypedDict):
+    """One message of a conversation, in the shape of the OpenAI chat protocol.
+
+    `content` is text, or a list of content parts: `{"type": "text", "text": ...}`,
+    `{"type": "image_url", "image_url": {"url": ...}}` (a web address or a data URL) and
+    `{"type": "input_audio", "input_audio": {"data": base64, "format": "wav"}}`.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    content: str | list[dict[str, Any]]
+    name: NotRequired[str]
+
+
+@dataclass(slots=True, frozen=True)
+class ModelRequest:
+    """One question to a model.
+
+    Attributes:
+        messages: the conversation so far; the model answers the last one.
+        parameters: temperature, max_tokens, top_p, seed, stop and so on, by their names in the
+            OpenAI chat protocol.
+        output_schema: a JSON Schema that the answer has to follow, or `None` for free text.
+    """
+
+    messages: list[Message]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    output_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one call as the provider counted them.
+
+    Attributes:
+        tokens_in: of the prompt, cached ones included.
+        tokens_out: of the answer, reasoning included.
+        tokens_cached: those of `tokens_in` that came from the provider's prompt cache and are
+            charged at its lower price.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+
+
+@dataclass(slots=True)
+class ModelResponse:
+    """A model's whole answer.
+
+    Attributes:
+        text: the answer; a refusal is an answer too.
+        usage: tokens, zero where the provider does not count.
+        latency_ms: from sending the successful attempt to having its whole answer, without any
+            wait for a slot, a rate limit or an earlier attempt.
+        first_token_ms: the same to the first piece of text, where streamed.
+        finish_reason: `stop`, `length`, `content_filter`, ... as the provider gives it.
+        attempts: how often the provider was asked, the successful time included.
+        cost: USD at list price; `None` where the price is not known, 0.0 where it is free.
+        output_json: the answer parsed, where `output_schema` was given and the text is JSON.
+    """
+
+    text: str
+    usage: Usage
+    latency_ms: float
+    first_token_ms: float | None = None
+    finish_reason: str | None = None
+    attempts: int = 1
+    cost: float | None = None
+    output_json: Any = None
+
+    def parse(self) -> None:
+        """Set `output_json`, if the text is JSON; a model that breaks a schema answered too."""
+        with suppress(ValueError):
+            self.output_json = orjson.loads(self.text)
+
+
+@dataclass(slots=True, frozen=True)
+class TextDelta:
+    """The next piece of text of a streamed answer."""
+
+    text: str
+
+
+StreamPart = TextDelta | ModelResponse
+"""A stream is any number of `TextDelta` and then, last, the whole `ModelResponse`."""
+
+
+def text_of(message: Message) -> str:
+    """The text of a message; parts of it that are not text are left out."""
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part.get("type") == "text")
+
+
+class Model(Protocol):
+    """Something that answers requests; wrappers are models around a model."""
+
+    name: str
+    """`provider/model`"""
+
+    async def complete(self, request: ModelRequest) -> ModelResponse:
+        """Answer in one piece.
+
+        Raises:
+            ModelError: see `assay.gateway.errors`.
+        """
+        ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[StreamPart]:
+        """Answer piece by piece; the last part is the whole `ModelResponse`.
+
+        Leave early only through `contextlib.aclosing`, which gives the slot back at once.
+
+        Raises:
+            ModelError: before the first part, or in the middle of the answer.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Stand-ins for what costs money or needs a network, to test and measure against."""
