@@ -1,0 +1,1 @@
+"""Grading: assertions compiled once and held against each answer. No I/O, no database."""

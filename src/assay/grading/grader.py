@@ -1,0 +1,183 @@
+"""Compiled assertions, and how their grades add up.
+
+As in promptfoo, the score of a cell is the weighted mean of the scores of its assertions, and
+the cell passes when every assertion passes, or, with a threshold, when the score reaches it.
+An assertion of weight 0 is measured but decides nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from assay.core.templates import Template, TemplateFault
+from assay.grading.checks import CheckFault, Spec, Test, Verdict
+from assay.grading.results import Answer, GradedAssertion, Grading
+from assay.grading.values import Render
+
+_TOLERANCE = 1e-9
+
+
+class Entry(Protocol):
+    """One compiled assertion or set of assertions."""
+
+    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+        """Grade an answer; never raises."""
+
+
+class Label:
+    """What a compiled assertion and its grades carry: type, weight and the metric's name."""
+
+    __slots__ = ("_metric", "_metric_template", "negated", "type", "weight")
+
+    def __init__(self, type_: str, negated: bool, weight: float, metric: Template | None) -> None:
+        self.type = type_
+        self.negated = negated
+        self.weight = weight
+        self._metric = metric.text if metric else None
+        self._metric_template = None if metric is None or metric.is_static else metric
+
+    def metric(self, variables: Mapping[str, object]) -> str | None:
+        """The metric's name for an item; as written where a variable for it is missing."""
+        if self._metric_template is None:
+            return self._metric
+        try:
+            return self._metric_template.render(variables)
+        except TemplateFault:
+            return self._metric
+
+    def graded(
+        self,
+        verdict: Verdict,
+        variables: Mapping[str, object],
+        parts: list[GradedAssertion] | None = None,
+    ) -> GradedAssertion:
+        """The grade from what was found, turned round where the type is negated."""
+        passed, score, reason = verdict
+        if self.negated:
+            passed, score = not passed, 1.0 - score
+        return GradedAssertion(
+            self.type,
+            passed or not self.weight,
+            score,
+            reason,
+            self.weight,
+            self.metric(variables),
+            False,
+            parts,
+        )
+
+    def failed(
+        self,
+        reason: str,
+        variables: Mapping[str, object],
+        parts: list[GradedAssertion] | None = None,
+    ) -> GradedAssertion:
+        """The grade where nothing could be found out: an error, negated or not."""
+        return GradedAssertion(
+            self.type, False, 0.0, reason, self.weight, self.metric(variables), True, parts
+        )
+
+
+class CompiledAssertion:
+    """An assertion of one type, its test prepared already if its value has no templates."""
+
+    __slots__ = ("_label", "_prepare", "_render", "_test", "_threshold")
+
+    def __init__(
+        self, label: Label, prepare: Callable[[Spec], Test], spec: Spec, render: Render | None
+    ) -> None:
+        self._label = label
+        self._prepare = prepare
+        self._render = render
+        self._threshold = spec.threshold
+        self._test = prepare(spec) if render is None else None
+
+    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+        """Grade an answer; what cannot be decided becomes an entry with `error`."""
+        try:
+            test = self._test or self._prepared(variables)
+            return self._label.graded(test(answer), variables)
+        except CheckFault as fault:
+            return self._label.failed(str(fault), variables)
+        except TemplateFault as fault:
+            return self._label.failed(f"The value cannot be filled in. {fault.detail}", variables)
+        except (ValueError, RecursionError) as error:
+            return self._label.failed(f"This cannot be decided: {error}.", variables)
+
+    def _prepared(self, variables: Mapping[str, object]) -> Test:
+        value = self._render(variables) if self._render else None
+        return self._prepare(Spec(value, self._threshold))
+
+
+class CompiledSet:
+    """An `assert-set`: passes when all in it pass, or when its score reaches its threshold."""
+
+    __slots__ = ("_entries", "_label", "_threshold")
+
+    def __init__(self, label: Label, entries: Sequence[Entry], threshold: float | None) -> None:
+        self._label = label
+        self._entries = list(entries)
+        self._threshold = threshold
+
+    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+        """Grade an answer with each assertion of the set."""
+        parts = [entry.grade(answer, variables) for entry in self._entries]
+        verdict = tally(parts, self._threshold)
+        if not verdict.passed and any(part.error and part.weight for part in parts):
+            return self._label.failed(verdict.reason, variables, parts)
+        return self._label.graded(verdict, variables, parts)
+
+
+class Grader:
+    """All assertions of a run or a test, compiled; use one for any number of answers."""
+
+    __slots__ = ("_entries", "_threshold")
+
+    def __init__(self, entries: Sequence[Entry], threshold: float | None = None) -> None:
+        self._entries = list(entries)
+        self._threshold = threshold
+
+    def grade(self, answer: Answer, variables: Mapping[str, object]) -> Grading:
+        """Grade one answer.
+
+        Args:
+            answer: The model's answer with its latency and cost.
+            variables: The item's variables by name, for values that are templates.
+
+        Returns:
+            The grading; never raises for what is in the answer or the variables.
+        """
+        entries = [entry.grade(answer, variables) for entry in self._entries]
+        passed, score, reason = tally(entries, self._threshold)
+        return Grading(passed, score, reason, entries)
+
+
+def tally(entries: Sequence[GradedAssertion], threshold: float | None) -> Verdict:
+    """Add up grades: the weighted mean of the scores, and whether that is a pass.
+
+    Where nothing has a weight, nothing is asked for: passed, with score 1.
+    """
+    total = weighted = 0.0
+    failed = []
+    for entry in entries:
+        total += entry.weight
+        weighted += entry.weight * entry.score
+        if not entry.passed and entry.weight:
+            failed.append(entry)
+    if not total:
+        return Verdict(True, 1.0, "No assertion has a weight." if entries else "No assertions.")
+    score = min(1.0, weighted / total)
+    if threshold is not None:
+        # Weights such as 0.1 do not add up exactly.
+        passed = score >= threshold - _TOLERANCE
+        comparison = "reaches" if passed else "is below"
+        return Verdict(
+            passed, score, f"The score {score:.2f} {comparison} the threshold {threshold:g}."
+        )
+    if not failed:
+        return Verdict(True, score, "All assertions passed.")
+    return Verdict(False, score, _reason(failed, len(entries)))
+
+
+def _reason(failed: Sequence[GradedAssertion], count: int) -> str:
+    first = f"{failed[0].type}: {failed[0].reason}"
+    return first if count == 1 else f"{len(failed)} of {count} assertions failed. {first}"
