@@ -1,0 +1,1 @@
+"""The playground: prompts, datasets, and runs that grade one on the other."""

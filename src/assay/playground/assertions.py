@@ -1,0 +1,42 @@
+"""The list of assertions as it comes in requests, for datasets, items and runs."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from assay.core.text import Location, json_fault, located
+from assay.grading.assertions import Assertion, AssertionFault, compile_assertions
+
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+def _check_storable(assertions: list[Assertion]) -> list[Assertion]:
+    if found := json_fault([assertion.model_dump() for assertion in assertions]):
+        raise located(found)
+    return assertions
+
+
+def _check_compiles(assertions: list[Assertion]) -> list[Assertion]:
+    try:
+        compile_assertions(assertions)
+    except AssertionFault as fault:
+        raise located(*((_below_list(f.place), f.message) for f in fault.errors)) from None
+    return assertions
+
+
+def _below_list(place: str) -> Location:
+    """`assertions[2].value` as `(2, "value")`."""
+    steps = [int(index) if index else name for index, name in _STEP.findall(place)]
+    return tuple(steps[1:])
+
+
+Assertions = Annotated[
+    list[Assertion],
+    AfterValidator(_check_storable),
+    AfterValidator(_check_compiles),
+    Field(
+        max_length=1000,
+        examples=[[{"type": "icontains", "value": "refund"}, {"type": "latency", "threshold": 5}]],
+    ),
+]

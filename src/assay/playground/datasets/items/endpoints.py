@@ -1,0 +1,74 @@
+"""Endpoints of a dataset's items."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, status
+
+from assay.core.database import Session
+from assay.core.errors import Invalid
+from assay.core.pagination import Paging
+from assay.core.problems import problems
+from assay.identity.actor import CurrentActor
+from assay.playground.datasets.items import service
+from assay.playground.datasets.items.schemas import ItemBatch, ItemRead, ItemUpdate, NewItems
+from assay.playground.datasets.items.service import ItemNotFound, ItemsUnfit
+from assay.playground.datasets.models import DatasetItem
+from assay.playground.datasets.service import DatasetNotFound
+
+router = APIRouter(tags=["dataset-items"], responses=problems(Invalid))
+
+
+@router.get(
+    "/datasets/{dataset_id}/items",
+    response_model=list[ItemRead],
+    responses=problems(DatasetNotFound),
+)
+async def list_items(
+    session: Session, actor: CurrentActor, page: Paging, dataset_id: UUID
+) -> Sequence[DatasetItem]:
+    """List the items of a dataset, in the order they were made in."""
+    return await service.list_items(session, actor, dataset_id, page)
+
+
+@router.post(
+    "/datasets/{dataset_id}/items",
+    status_code=status.HTTP_201_CREATED,
+    response_model=ItemRead | list[ItemRead],
+    responses=problems(DatasetNotFound, Invalid, ItemsUnfit),
+)
+async def create_items(
+    session: Session, actor: CurrentActor, dataset_id: UUID, new: Annotated[NewItems, Body()]
+) -> DatasetItem | list[DatasetItem]:
+    """Make one item, or `items`, up to 1,000 of them: all or none."""
+    items = await service.create_items(session, actor, dataset_id, new)
+    return items if isinstance(new, ItemBatch) else items[0]
+
+
+@router.get("/dataset-items/{item_id}", response_model=ItemRead, responses=problems(ItemNotFound))
+async def get_item(session: Session, actor: CurrentActor, item_id: UUID) -> DatasetItem:
+    """Read an item."""
+    return await service.get_item(session, actor, item_id)
+
+
+@router.patch(
+    "/dataset-items/{item_id}",
+    response_model=ItemRead,
+    responses=problems(ItemNotFound, Invalid, ItemsUnfit),
+)
+async def update_item(
+    session: Session, actor: CurrentActor, item_id: UUID, changes: ItemUpdate
+) -> DatasetItem:
+    """Change an item: only the fields that are sent."""
+    return await service.update_item(session, actor, item_id, changes)
+
+
+@router.delete(
+    "/dataset-items/{item_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(ItemNotFound),
+)
+async def delete_item(session: Session, actor: CurrentActor, item_id: UUID) -> None:
+    """Delete an item with its results."""
+    await service.delete_item(session, actor, item_id)

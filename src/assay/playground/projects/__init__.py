@@ -1,0 +1,1 @@
+"""Projects and the use cases in them."""

@@ -1,0 +1,1 @@
+"""Prompts, their numbered versions and labels."""

@@ -1,0 +1,142 @@
+"""Rules and queries of prompts."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import with_expression
+from sqlalchemy.orm.attributes import set_committed_value
+
+from assay.core.errors import NotFound
+from assay.core.pagination import Page
+from assay.identity.actor import Actor
+from assay.playground.counting import counts, select_fresh
+from assay.playground.projects.service import hold_use_case
+from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
+from assay.playground.prompts.schemas import PromptCreate, PromptUpdate
+from assay.playground.runs.models import EvalRun
+
+
+class PromptNotFound(NotFound):
+    """There is no prompt with this id."""
+
+
+def _prompts() -> Select[Prompt]:
+    of_prompt = PromptVersion.prompt_id == Prompt.id
+    versions = select(func.count()).select_from(PromptVersion).where(of_prompt).correlate(Prompt)
+    runs = versions.join(EvalRun, EvalRun.prompt_version_id == PromptVersion.id)
+    latest = select(func.max(PromptVersion.version_number)).where(of_prompt).correlate(Prompt)
+    pairs = func.jsonb_object_agg(PromptLabel.label, PromptVersion.version_number)
+    labels = (
+        select(func.coalesce(pairs, func.jsonb_build_object(), type_=JSONB))
+        .select_from(PromptLabel)
+        .join(PromptVersion, PromptVersion.id == PromptLabel.version_id)
+        .where(PromptLabel.prompt_id == Prompt.id)
+        .correlate(Prompt)
+    )
+    return select_fresh(Prompt).options(
+        with_expression(Prompt.counts, counts(versions=versions, runs=runs)),
+        with_expression(Prompt.latest_version, latest.scalar_subquery()),
+        with_expression(Prompt.labels, labels.scalar_subquery()),
+    )
+
+
+async def list_prompts(
+    session: AsyncSession,
+    actor: Actor,
+    use_case_id: UUID,
+    page: Page,
+    *,
+    tags_all: Sequence[str] = (),
+    tags_any: Sequence[str] = (),
+    search: str = "",
+) -> Sequence[Prompt]:
+    """A page of a use case's prompts, newest first.
+
+    Args:
+        session: the session.
+        actor: the one who asks.
+        use_case_id: the use case.
+        page: the page asked for.
+        tags_all: only prompts that have all of these tags.
+        tags_any: only prompts that have at least one of these tags.
+        search: only prompts with this text in their name, in whatever case.
+
+    Raises:
+        UseCaseNotFound
+    """
+    query = _prompts().where(Prompt.use_case_id == use_case_id)
+    if tags_all:
+        query = query.where(Prompt.tags.contains(list(tags_all)))
+    if tags_any:
+        query = query.where(Prompt.tags.overlap(list(tags_any)))
+    if search:
+        query = query.where(Prompt.name.icontains(search, autoescape=True))
+    prompts = await page.fetch(session, query, Prompt.id)
+    if not prompts:
+        await hold_use_case(session, use_case_id)
+    return prompts
+
+
+async def create_prompt(
+    session: AsyncSession, actor: Actor, use_case_id: UUID, new: PromptCreate
+) -> Prompt:
+    """Make a prompt, as yet without a version.
+
+    Raises:
+        UseCaseNotFound
+    """
+    await hold_use_case(session, use_case_id)
+    prompt = Prompt(use_case_id=use_case_id, **new.model_dump())
+    session.add(prompt)
+    await session.flush()
+    set_committed_value(prompt, "counts", {})
+    set_committed_value(prompt, "labels", {})
+    return prompt
+
+
+async def get_prompt(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, *, for_update: bool = False
+) -> Prompt:
+    """A prompt with its counts, newest number and labels.
+
+    `for_update` keeps it from being changed or deleted until the transaction ends.
+
+    Raises:
+        PromptNotFound
+    """
+    query = _prompts().where(Prompt.id == prompt_id)
+    if for_update:
+        query = query.with_for_update(key_share=True, of=Prompt)
+    prompt = await session.scalar(query)
+    if prompt is None:
+        raise PromptNotFound
+    return prompt
+
+
+async def update_prompt(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, changes: PromptUpdate
+) -> Prompt:
+    """Change the fields that were sent.
+
+    Raises:
+        PromptNotFound
+    """
+    prompt = await get_prompt(session, actor, prompt_id, for_update=True)
+    for field, value in changes.model_dump(exclude_unset=True).items():
+        setattr(prompt, field, value)
+    await session.flush()
+    return prompt
+
+
+async def delete_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) -> None:
+    """Delete a prompt with its versions and their runs.
+
+    Raises:
+        PromptNotFound
+    """
+    statement = delete(Prompt).where(Prompt.id == prompt_id).returning(Prompt.id)
+    if await session.scalar(statement) is None:
+        raise PromptNotFound

@@ -1,0 +1,1 @@
+"""The numbered versions of a prompt, and the labels on them."""

@@ -1,0 +1,231 @@
+"""Rules and queries of versions and labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import with_expression
+from sqlalchemy.orm.attributes import set_committed_value
+
+from assay.core.errors import Conflict, FieldFault, NotFound
+from assay.core.pagination import Page
+from assay.core.templates import TemplateFault
+from assay.gateway.types import Message
+from assay.identity.actor import Actor
+from assay.playground.counting import select_fresh
+from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
+from assay.playground.prompts.rendering import PromptRenderer
+from assay.playground.prompts.service import PromptNotFound
+from assay.playground.prompts.versions.schemas import VersionCreate
+from assay.playground.runs.models import EvalRun
+
+
+class VersionNotFound(NotFound):
+    """There is no such version."""
+
+
+class LabelNotFound(NotFound):
+    """The prompt has no such label."""
+
+
+class VersionInUse(Conflict):
+    """The version has labels or runs, so it cannot be deleted."""
+
+
+def _versions() -> Select[PromptVersion]:
+    labels = (
+        select(func.array_agg(aggregate_order_by(PromptLabel.label, PromptLabel.label)))
+        .where(
+            PromptLabel.prompt_id == PromptVersion.prompt_id,
+            PromptLabel.version_id == PromptVersion.id,
+        )
+        .correlate(PromptVersion)
+        .scalar_subquery()
+    )
+    listed: ColumnElement[Any] = func.coalesce(labels, array([], type_=PromptLabel.label.type))
+    return select_fresh(PromptVersion).options(with_expression(PromptVersion.labels, listed))
+
+
+async def list_versions(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, page: Page
+) -> Sequence[PromptVersion]:
+    """A page of a prompt's versions, newest first.
+
+    Raises:
+        PromptNotFound
+    """
+    query = _versions().where(PromptVersion.prompt_id == prompt_id)
+    versions = await page.fetch(session, query, PromptVersion.version_number)
+    if not versions:
+        await _require_prompt(session, prompt_id)
+    return versions
+
+
+async def create_version(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, new: VersionCreate
+) -> PromptVersion:
+    """Make a prompt's next version.
+
+    Raises:
+        PromptNotFound
+    """
+    version = PromptVersion(
+        prompt_id=prompt_id,
+        # The update locks the prompt until the transaction ends: no number is given twice.
+        version_number=await _next_number(session, prompt_id),
+        type=new.type,
+        template_text=new.template_text,
+        template_messages=new.messages(),
+        model_defaults=new.model_defaults,
+        variables_schema=new.variables_schema or variables_schema(new.renderer()),
+        commit_message=new.commit_message,
+        created_by=actor.user_id,
+    )
+    session.add(version)
+    await session.flush()
+    set_committed_value(version, "labels", [])
+    return version
+
+
+async def _next_number(session: AsyncSession, prompt_id: UUID) -> int:
+    number = await session.scalar(
+        update(Prompt)
+        .where(Prompt.id == prompt_id)
+        .values(last_version_number=Prompt.last_version_number + 1)
+        .returning(Prompt.last_version_number)
+        .execution_options(synchronize_session=False)
+    )
+    if number is None:
+        raise PromptNotFound
+    return number
+
+
+def variables_schema(renderer: PromptRenderer) -> dict[str, Any]:
+    """The JSON Schema of a template's variables, as far as the template tells."""
+    return {
+        "type": "object",
+        "properties": {name: {} for name in sorted(renderer.variables)},
+        "required": sorted(renderer.required),
+    }
+
+
+async def get_version(session: AsyncSession, actor: Actor, version_id: UUID) -> PromptVersion:
+    """A version with its labels.
+
+    Raises:
+        VersionNotFound
+    """
+    version = await session.scalar(_versions().where(PromptVersion.id == version_id))
+    if version is None:
+        raise VersionNotFound("There is no prompt version with this id.")
+    return version
+
+
+async def find_version(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, reference: str
+) -> PromptVersion:
+    """The version of a prompt that a number or a label names.
+
+    Raises:
+        PromptNotFound, VersionNotFound
+    """
+    query = _versions().where(PromptVersion.prompt_id == prompt_id)
+    if reference.isdecimal():
+        query = query.where(PromptVersion.version_number == int(reference))
+    else:
+        query = query.join(PromptLabel, PromptLabel.version_id == PromptVersion.id)
+        query = query.where(PromptLabel.label == reference)
+    version = await session.scalar(query)
+    if version is None:
+        await _require_prompt(session, prompt_id)
+        raise VersionNotFound(f'The prompt has no version or label "{reference}".')
+    return version
+
+
+async def delete_version(session: AsyncSession, actor: Actor, version_id: UUID) -> None:
+    """Delete a version that nothing builds on; its number is not given again.
+
+    A labelled version is what applications read, and one with runs is what their results
+    are about, so both are refused.
+
+    Raises:
+        VersionNotFound, VersionInUse
+    """
+    query = select(PromptVersion.id).where(PromptVersion.id == version_id).with_for_update()
+    if await session.scalar(query) is None:
+        raise VersionNotFound("There is no prompt version with this id.")
+    # Nothing can come to refer to a row that is locked for update, so what is true here stays so.
+    labels = (await get_version(session, actor, version_id)).labels
+    if labels:
+        raise VersionInUse(
+            f"The version is labelled {', '.join(labels)}; move or delete the label first."
+        )
+    if await session.scalar(select(EvalRun.id).filter_by(prompt_version_id=version_id).limit(1)):
+        raise VersionInUse("The version has runs, whose results are about it; delete them first.")
+    await session.execute(delete(PromptVersion).where(PromptVersion.id == version_id))
+
+
+async def put_label(
+    session: AsyncSession, actor: Actor, prompt_id: UUID, label: str, version_number: int
+) -> PromptVersion:
+    """Put a label on a version; it leaves the one that had it. Gives the version.
+
+    Raises:
+        PromptNotFound, VersionNotFound
+    """
+    version_id = await session.scalar(
+        select(PromptVersion.id)
+        .filter_by(prompt_id=prompt_id, version_number=version_number)
+        .with_for_update(read=True, key_share=True)
+    )
+    if version_id is None:
+        await _require_prompt(session, prompt_id)
+        raise VersionNotFound(f"The prompt has no version {version_number}.")
+    new = insert(PromptLabel).values(prompt_id=prompt_id, label=label, version_id=version_id)
+    await session.execute(
+        new.on_conflict_do_update(
+            index_elements=[PromptLabel.prompt_id, PromptLabel.label],
+            set_={"version_id": new.excluded.version_id, "updated_at": func.clock_timestamp()},
+        )
+    )
+    return await get_version(session, actor, version_id)
+
+
+async def delete_label(session: AsyncSession, actor: Actor, prompt_id: UUID, label: str) -> None:
+    """Take a label away; the version stays.
+
+    Raises:
+        PromptNotFound, LabelNotFound
+    """
+    statement = delete(PromptLabel).filter_by(prompt_id=prompt_id, label=label)
+    if await session.scalar(statement.returning(PromptLabel.label)) is None:
+        await _require_prompt(session, prompt_id)
+        raise LabelNotFound(f'The prompt has no label "{label}".')
+
+
+async def render_version(
+    session: AsyncSession, actor: Actor, version_id: UUID, variables: Mapping[str, Any]
+) -> list[Message]:
+    """The messages of a version exactly as a model gets them.
+
+    Raises:
+        VersionNotFound
+        TemplateFault: A variable is missing, or the template cannot be filled in with these.
+    """
+    version = await get_version(session, actor, version_id)
+    renderer = PromptRenderer(version.type, version.template_text, version.template_messages)
+    try:
+        return renderer.render(variables)
+    except TemplateFault as fault:
+        missing = sorted(renderer.required - variables.keys())
+        faults = [FieldFault(f"body.variables.{name}", "This is missing") for name in missing]
+        other = FieldFault("body.variables", fault.detail)
+        raise TemplateFault(fault.detail, errors=faults or [other]) from None
+
+
+async def _require_prompt(session: AsyncSession, prompt_id: UUID) -> None:
+    if await session.scalar(select(Prompt.id).where(Prompt.id == prompt_id)) is None:
+        raise PromptNotFound

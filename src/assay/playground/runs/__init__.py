@@ -1,0 +1,1 @@
+"""Runs: every item of a dataset asked of every model, graded and stored."""

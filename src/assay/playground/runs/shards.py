@@ -1,0 +1,195 @@
+"""How a run is cut into shards, how they are handed to workers, and how the run ends."""
+
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Uuid,
+    and_,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assay.identity.actor import Actor
+from assay.jobs.service import NewJob, enqueue
+from assay.playground.datasets.models import DatasetItem
+from assay.playground.runs.models import EvalResult, EvalRun, EvalRunShard, RunStatus
+from assay.playground.runs.specification import Item, RunSpecification
+from assay.playground.runs.summary import summarize
+
+CELLS_JOB = "eval-run.cells"
+
+# A shard has this many cells at most, fewer in small runs so that workers can share them.
+MOST_CELLS = 500
+FEWEST_CELLS = 25
+SHARDS_OF_SMALL_RUN = 32
+
+# Shards of one run that are with workers or waiting for one. More would let a slow run fill
+# every worker; fewer would leave a worker without the next shard while the last one drains.
+SHARDS_AHEAD = 8
+
+
+async def cut_into_shards(session: AsyncSession, run: EvalRun) -> None:
+    """Write the shards of a run over the items that its dataset has now."""
+    items = DatasetItem.dataset_id == run.dataset_id
+    count = await session.scalar(select(func.count()).where(items)) or 0
+    models = len(run.models)
+    run.total = count * models
+    wanted = min(max(run.total // SHARDS_OF_SMALL_RUN, FEWEST_CELLS), MOST_CELLS)
+    per_shard = max(1, wanted // models)
+    position = func.row_number().over(order_by=DatasetItem.id) - 1
+    # Of UUIDs there is no min() before PostgreSQL 18, so the ends are found by their position.
+    numbered = (
+        select(DatasetItem.id, position.label("position"), func.count().over().label("count"))
+        .where(items)
+        .subquery()
+    )
+    number = cast(func.floor(numbered.c.position / per_shard), Integer)
+    ends = (
+        select(number.label("number"), numbered.c.id, numbered.c.position)
+        .where(
+            or_(
+                numbered.c.position % per_shard == 0,
+                numbered.c.position % per_shard == per_shard - 1,
+                numbered.c.position == numbered.c["count"] - 1,
+            )
+        )
+        .subquery()
+    )
+    ordered = aggregate_order_by(ends.c.id, ends.c.position)
+    backwards = aggregate_order_by(ends.c.id, ends.c.position.desc())
+    await session.execute(
+        insert(EvalRunShard).from_select(
+            ["eval_run_id", "number", "first_item_id", "last_item_id"],
+            select(
+                literal(run.id),
+                ends.c.number,
+                type_coerce(func.array_agg(ordered), ARRAY(Uuid))[1],
+                type_coerce(func.array_agg(backwards), ARRAY(Uuid))[1],
+            ).group_by(ends.c.number),
+        )
+    )
+
+
+async def hand_out(session: AsyncSession, actor: Actor, run: EvalRun, parent_id: UUID) -> None:
+    """Enqueue the next shards of a run, so that `SHARDS_AHEAD` are with workers."""
+    mine = EvalRunShard.eval_run_id == run.id
+    ahead = await session.scalar(
+        select(func.count()).where(
+            mine, EvalRunShard.job_id.is_not(None), EvalRunShard.completed_at.is_(None)
+        )
+    )
+    shards = (
+        await session.scalars(
+            select(EvalRunShard)
+            .where(mine, EvalRunShard.job_id.is_(None))
+            .order_by(EvalRunShard.number)
+            .limit(max(0, SHARDS_AHEAD - (ahead or 0)))
+        )
+    ).all()
+    if not shards:
+        return
+    jobs = await enqueue(
+        session,
+        actor,
+        *(
+            NewJob(
+                CELLS_JOB,
+                {"eval_run_id": str(run.id), "shard": shard.number},
+                # Early shards first, so that a run which comes later is not kept waiting.
+                priority=-shard.number,
+                parent_id=parent_id,
+            )
+            for shard in shards
+        ),
+    )
+    for shard, job in zip(shards, jobs, strict=True):
+        shard.job_id = job.id
+    await session.flush()
+
+
+async def release_shards(session: AsyncSession, run_id: UUID) -> None:
+    """Take unfinished shards back from their jobs, so that they can be handed out again."""
+    await session.execute(
+        update(EvalRunShard)
+        .where(EvalRunShard.eval_run_id == run_id, EvalRunShard.completed_at.is_(None))
+        .values(job_id=None)
+    )
+
+
+async def open_cells(
+    session: AsyncSession, specification: RunSpecification, shard: EvalRunShard, dataset_id: UUID
+) -> list[tuple[Item, int]]:
+    """The cells of a shard without a result: the item, and the model's place in the run."""
+    within = and_(
+        DatasetItem.dataset_id == dataset_id,
+        DatasetItem.id.between(shard.first_item_id, shard.last_item_id),
+    )
+    rows = await session.execute(
+        select(
+            DatasetItem.id,
+            DatasetItem.input,
+            DatasetItem.expected_output,
+            DatasetItem.assertions,
+        )
+        .where(within)
+        .order_by(DatasetItem.id)
+    )
+    items = [Item(*row) for row in rows]
+    stored = await session.execute(
+        select(EvalResult.dataset_item_id, EvalResult.model_id).where(
+            EvalResult.eval_run_id == shard.eval_run_id,
+            EvalResult.dataset_item_id.between(shard.first_item_id, shard.last_item_id),
+        )
+    )
+    done = {(item_id, model_id) for item_id, model_id in stored}
+    return [
+        (item, place)
+        for item in items
+        for place, choice in enumerate(specification.models)
+        if (item.id, choice.model_id) not in done
+    ]
+
+
+async def end_shard(
+    session: AsyncSession, actor: Actor, shard: EvalRunShard, parent_id: UUID
+) -> None:
+    """Mark a shard as done, hand out the next one, and end the run after the last."""
+    # The run's row is the lock: of two shards that end at once, the second sees the first.
+    run = await session.scalar(
+        select(EvalRun).where(EvalRun.id == shard.eval_run_id).with_for_update()
+    )
+    if run is None or run.status is not RunStatus.running:
+        return
+    shard.completed_at = await session.scalar(select(func.clock_timestamp()))
+    await session.flush()
+    await hand_out(session, actor, run, parent_id)
+    await end_run_if_done(session, run)
+
+
+async def end_run_if_done(session: AsyncSession, run: EvalRun) -> None:
+    """Complete the run when each of its shards is."""
+    left = exists().where(EvalRunShard.eval_run_id == run.id, EvalRunShard.completed_at.is_(None))
+    if not await session.scalar(select(left)):
+        await end_run(session, run, RunStatus.completed)
+
+
+async def end_run(
+    session: AsyncSession, run: EvalRun, status: RunStatus, error_message: str | None = None
+) -> None:
+    """End a run as `status`, with the summary of what is stored."""
+    run.status = status
+    run.error_message = error_message
+    run.completed_at = await session.scalar(select(func.clock_timestamp()))
+    run.summary = await summarize(session, run)
+    await session.flush()

@@ -1,0 +1,97 @@
+"""The jobs of a run: plan it, then work off its shards."""
+
+import asyncio
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assay.gateway.service import Gateway
+from assay.jobs import service as jobs
+from assay.jobs.handler import HandBack, JobHandler, RunningJob
+from assay.playground.runs.execution import RunExecution, RunExecutions, ShardWork
+from assay.playground.runs.models import EvalRun, EvalRunShard, RunStatus
+from assay.playground.runs.shards import (
+    CELLS_JOB,
+    cut_into_shards,
+    end_run,
+    end_run_if_done,
+    end_shard,
+    hand_out,
+    open_cells,
+)
+
+PLAN_JOB = "eval-run.plan"
+
+
+def run_handlers(gateway: Gateway, max_in_flight: int) -> Mapping[str, JobHandler]:
+    """The handlers of a worker with this gateway and at most so many cells in flight a run."""
+    executions = RunExecutions(gateway, max_in_flight)
+
+    async def run_cells(job: RunningJob) -> None:
+        async with executions.join(job, _run_id(job)) as execution:
+            if execution is not None:
+                await work_shard(job, execution)
+
+    return {
+        PLAN_JOB: JobHandler(plan_run, fail_run),
+        CELLS_JOB: JobHandler(run_cells, fail_run),
+    }
+
+
+def _run_id(job: RunningJob) -> UUID:
+    return UUID(job.params["eval_run_id"])
+
+
+async def plan_run(job: RunningJob) -> None:
+    """Cut the run into shards, unless that was done before, and hand out the first ones."""
+    async with job.database.session() as session:
+        await job.complete(session)
+        run = await session.get(EvalRun, _run_id(job), with_for_update=True)
+        if run is None or not run.status.is_active:
+            return
+        run.status = RunStatus.running
+        run.started_at = run.started_at or await session.scalar(select(func.clock_timestamp()))
+        if not await session.scalar(select(exists().where(EvalRunShard.eval_run_id == run.id))):
+            await cut_into_shards(session, run)
+        await hand_out(session, job.actor, run, job.id)
+        await end_run_if_done(session, run)
+
+
+async def work_shard(job: RunningJob, execution: RunExecution) -> None:
+    """Work off the cells of a shard that have no result yet, then end the shard."""
+    specification = execution.specification
+    async with job.database.session() as session:
+        run = await session.get(EvalRun, specification.run_id)
+        shard = await session.get(EvalRunShard, (specification.run_id, job.params["shard"]))
+        if run is None or shard is None or not run.status.is_active:
+            return
+        cells = await open_cells(session, specification, shard, run.dataset_id)
+    work = ShardWork(
+        job.id, job.attempt, [(item, specification.models[place]) for item, place in cells]
+    )
+    stopper = asyncio.create_task(_stop_with(job.stopping, work))
+    try:
+        if not await execution.work(work):
+            raise HandBack
+    finally:
+        stopper.cancel()
+    async with job.database.session() as session:
+        await job.complete(session)
+        shard = await session.get_one(EvalRunShard, (specification.run_id, job.params["shard"]))
+        await end_shard(session, job.actor, shard, job.parent_id or job.id)
+
+
+async def _stop_with(stopping: asyncio.Event, work: ShardWork) -> None:
+    await stopping.wait()
+    work.stop()
+
+
+async def fail_run(session: AsyncSession, job: RunningJob, message: str) -> None:
+    """A job of the run failed for good, so the run has; what is stored stays."""
+    # Everywhere jobs are locked before their run, or two would wait for each other.
+    await jobs.cancel_jobs(session, job.actor, parent_id=job.parent_id or job.id)
+    run = await session.get(EvalRun, _run_id(job), with_for_update=True)
+    if run is not None and run.status.is_active:
+        await end_run(session, run, RunStatus.failed, message)

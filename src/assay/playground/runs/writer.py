@@ -1,0 +1,233 @@
+"""Stores the results of a run: many rows a statement, with progress and fence in the same one."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
+from assay.playground.runs.models import RunStatus
+
+log = structlog.get_logger(__name__)
+
+FLUSH_EVERY = 0.1
+# With nothing to store, how often to look whether the run and its jobs are still ours.
+LOOK_EVERY = 1.0
+# So many rows waiting for a database that is away, and cells wait too.
+MOST_WAITING = 5000
+LONGEST_PAUSE = 2.0
+
+
+class Holder(Protocol):
+    """A job on whose behalf rows are stored."""
+
+    job_id: UUID
+    attempt: int
+
+    def stored(self, rows: int) -> None:
+        """So many more of its rows are in the database."""
+
+    def lost(self) -> None:
+        """The job belongs to somebody else now; its rows were not stored."""
+
+
+@dataclass(slots=True)
+class ResultRow:
+    """One row of `eval_results`; the JSON columns are JSON text already."""
+
+    holder: Holder
+    id: UUID
+    item_id: UUID
+    model_id: str
+    request: str | None
+    output: str | None
+    output_json: str | None
+    grading: str | None
+    metrics: str
+    passed: bool
+    score: float
+    error: str | None
+    cost: float
+
+
+# One statement, so one round trip and one transaction: rows of a job that was lost, or of an
+# item that was deleted meanwhile, are left out; a cell that has a result keeps it.
+STORE = """
+WITH incoming AS (
+    SELECT * FROM unnest(
+        $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[], $7::text[], $8::jsonb[],
+        $9::jsonb[], $10::jsonb[], $11::boolean[], $12::float8[], $13::text[], $14::float8[]
+    ) AS row (job_id, id, item_id, model_id, request, output, output_json,
+              grading, metrics, passed, score, error, cost)
+), held AS (
+    SELECT job.id
+    FROM jobs.jobs AS job
+    JOIN unnest($15::uuid[], $16::int[]) AS mine (id, attempt)
+        ON mine.id = job.id AND mine.attempt = job.attempt
+    WHERE job.status = 'running'
+    FOR SHARE OF job
+), stored AS (
+    INSERT INTO playground.eval_results (
+        id, eval_run_id, dataset_item_id, model_id, repetition, model_config, request, output,
+        output_json, grading, metrics, passed, score, error
+    )
+    SELECT row.id, $1, row.item_id, row.model_id, 0, model.config, row.request, row.output,
+        row.output_json, row.grading, row.metrics, row.passed, row.score, row.error
+    FROM incoming AS row
+    JOIN held ON held.id = row.job_id
+    JOIN unnest($17::text[], $18::jsonb[]) AS model (id, config) ON model.id = row.model_id
+    JOIN playground.dataset_items AS item ON item.id = row.item_id
+    ON CONFLICT ON CONSTRAINT uq_eval_results_cell DO NOTHING
+    RETURNING id, passed, error
+), counted AS (
+    SELECT count(*) AS cells,
+        count(*) FILTER (WHERE stored.passed) AS passed,
+        count(*) FILTER (WHERE stored.error IS NOT NULL) AS errors,
+        coalesce(sum(incoming.cost), 0) AS cost
+    FROM stored JOIN incoming USING (id)
+), progress AS (
+    UPDATE playground.eval_runs AS run
+    SET completed = run.completed + counted.cells,
+        passed = run.passed + counted.passed,
+        failed = run.failed + counted.cells - counted.passed - counted.errors,
+        errors = run.errors + counted.errors,
+        cost = run.cost + counted.cost
+    FROM counted
+    WHERE run.id = $1 AND counted.cells > 0
+), moved_on AS (
+    UPDATE jobs.jobs AS job
+    SET fruitless_starts = 0
+    FROM (SELECT DISTINCT row.job_id FROM stored JOIN incoming AS row USING (id)) AS fruitful
+    WHERE job.id = fruitful.job_id AND job.fruitless_starts > 0
+)
+SELECT (SELECT status FROM playground.eval_runs WHERE id = $1) AS status,
+    ARRAY (SELECT id FROM held) AS held
+"""
+
+
+class ResultWriter:
+    """Collects rows of one run and stores them about ten times a second.
+
+    A database that is away is waited for, with the rows kept. `on_status` gets the run's
+    status with every write, so that a cancel is seen within a second.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        run_id: UUID,
+        model_configs: dict[str, str],
+        on_status: Callable[[RunStatus | None], None],
+    ) -> None:
+        """`model_configs`: JSON text of the model entry for each model id of the run."""
+        self._database = database
+        self._run_id = run_id
+        self._model_ids = list(model_configs)
+        self._configs = list(model_configs.values())
+        self._on_status = on_status
+        self._holders: dict[UUID, Holder] = {}
+        self._rows: list[ResultRow] = []
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def join(self, holder: Holder) -> None:
+        """Rows of `holder` may come from now on."""
+        self._holders[holder.job_id] = holder
+        self._arrived.set()
+
+    def leave(self, holder: Holder) -> None:
+        """No more rows of `holder` will come."""
+        self._holders.pop(holder.job_id, None)
+
+    def add(self, row: ResultRow) -> None:
+        """Store `row` with the next write."""
+        self._rows.append(row)
+        self._arrived.set()
+        if len(self._rows) >= MOST_WAITING:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait while too many rows are waiting for the database."""
+        await self._room.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            if not self._rows:
+                self._arrived.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._arrived.wait(), LOOK_EVERY)
+            await asyncio.sleep(FLUSH_EVERY)
+            if self._holders:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        self._room.set()
+        holders = list(self._holders.values())
+        status, held = await self._store(rows, holders)
+        counts: dict[UUID, int] = {}
+        for row in rows:
+            counts[row.holder.job_id] = counts.get(row.holder.job_id, 0) + 1
+        for holder in holders:
+            if holder.job_id not in held:
+                holder.lost()
+            elif holder.job_id in counts:
+                holder.stored(counts[holder.job_id])
+        self._on_status(status)
+
+    async def _store(
+        self, rows: Sequence[ResultRow], holders: Sequence[Holder]
+    ) -> tuple[RunStatus | None, set[UUID]]:
+        values = self._arguments(rows, holders)
+        pause, since = 0.1, time.monotonic()
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    outcome = await connection.fetchrow(STORE, *values)
+                break
+            except (asyncpg.ForeignKeyViolationError, asyncpg.DeadlockDetectedError):
+                # An item was deleted between the look and the insert: look again.
+                await asyncio.sleep(0)
+            except (DBAPIError, *CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                if not is_disconnect(error):
+                    raise
+                log.warning(
+                    "database away, results wait",
+                    rows=len(rows),
+                    seconds=round(time.monotonic() - since, 1),
+                )
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+        status = RunStatus(outcome["status"]) if outcome["status"] else None
+        return status, set(outcome["held"])
+
+    def _arguments(self, rows: Sequence[ResultRow], holders: Sequence[Holder]) -> list[object]:
+        return [
+            self._run_id,
+            [row.holder.job_id for row in rows],
+            [row.id for row in rows],
+            [row.item_id for row in rows],
+            [row.model_id for row in rows],
+            [row.request for row in rows],
+            [row.output for row in rows],
+            [row.output_json for row in rows],
+            [row.grading for row in rows],
+            [row.metrics for row in rows],
+            [row.passed for row in rows],
+            [row.score for row in rows],
+            [row.error for row in rows],
+            [row.cost for row in rows],
+            [holder.job_id for holder in holders],
+            [holder.attempt for holder in holders],
+            self._model_ids,
+            self._configs,
+        ]

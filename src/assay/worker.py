@@ -1,0 +1,38 @@
+"""The worker put together: the job engine with the handlers of all rooms and the model gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from assay.core.config import Settings
+from assay.core.database import Database
+from assay.gateway.leases import SharedLimits
+from assay.gateway.service import Gateway
+from assay.jobs.worker import JobWorker
+from assay.wiring import job_handlers
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, database: Database) -> AsyncIterator[Gateway]:
+    """The model gateway of this process, its limits shared with all others on `database`."""
+    async with SharedLimits(database) as limits, Gateway(settings, limits) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def run_worker(
+    settings: Settings, database: Database, gateway: Gateway
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Work on jobs in the background until the context ends, then hand back what is left."""
+    worker = JobWorker(
+        database,
+        job_handlers(gateway, settings.worker_max_in_flight),
+        slots=settings.worker_jobs,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+    task = asyncio.create_task(worker.run())
+    try:
+        yield task
+    finally:
+        worker.stop()
+        await task

@@ -1,0 +1,139 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assay.playground.promptfoo.reader import read_suite
+from assay.playground.promptfoo.suite import Suite
+
+Read = Callable[..., Suite]
+Faults = Callable[..., dict[str, str]]
+
+
+def test_a_whole_file(read: Read) -> None:
+    suite = read(
+        """
+        description: Greetings
+        prompts:
+          - "Greet {{name}} in {{language}}"
+          - label: short
+            raw: "{{language}}: {{name}}"
+        providers:
+          - openai:chat:gpt-4.1-mini
+          - id: anthropic/claude-haiku-4-5
+            label: haiku
+            config: {temperature: 0, max_tokens: 20}
+        defaultTest:
+          vars: {language: French}
+          assert: [{type: icontains, value: "{{name}}"}]
+        tests:
+          - description: the first
+            vars: {name: Ada}
+          - vars: {name: Grace, language: German}
+            assert: [{type: starts-with, value: Hallo}]
+            metadata: {kind: formal}
+        evaluateOptions: {maxConcurrency: 7}
+        """,
+        whole=True,
+    )
+    assert suite.description == "Greetings"
+    assert [prompt.name for prompt in suite.prompts] == ["prompt 1", "short"]
+    assert suite.prompts[0].version.template_text == "Greet {{name}} in {{language}}"
+    assert [(p.model, p.label, p.parameters) for p in suite.providers] == [
+        ("openai/gpt-4.1-mini", None, {}),
+        ("anthropic/claude-haiku-4-5", "haiku", {"temperature": 0, "max_tokens": 20}),
+    ]
+    first, second = suite.tests
+    assert (first.description, first.variables) == (
+        "the first",
+        {"name": "Ada", "language": "French"},
+    )
+    assert first.assertions == [{"type": "icontains", "value": "{{name}}"}]
+    assert second.variables == {"name": "Grace", "language": "German"}
+    assert [a["type"] for a in second.assertions] == ["icontains", "starts-with"]
+    assert second.metadata == {"kind": "formal"}
+    assert suite.max_concurrency == 7
+    assert suite.warnings == []
+
+
+def test_json_is_read_too(read: Read) -> None:
+    suite = read(
+        '{"prompts": "Say {{word}}", "providers": "echo", "tests": [{"vars": {"word": "hi"}}]}',
+        name="suite.json",
+        whole=True,
+    )
+    assert [provider.model for provider in suite.providers] == ["builtin/echo"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("prompts: []", "prompts", "at least one prompt"),
+        ("prompts: 5", "prompts", "must be a list"),
+        ("providers: []", "providers", "at least one model"),
+        ("tests: []", "tests", "at least one test"),
+        ("tests: file://tests.csv", "tests", "must be a list"),
+        ("tests: [file://more.yaml]", "tests[0]", "other files are not read yet"),
+        ("tests: [5]", "tests[0]", "must be an object"),
+        ("description: 5", "description", "must be a text"),
+        ("scenarios: []", "scenarios", "not read yet"),
+        ("outputPath: out.json", "outputPath", "--json"),
+        ("provider: x", "provider", "Did you mean providers?"),
+        ("evaluateOptions: {repeat: 3}", "evaluateOptions.repeat", "not carried over yet"),
+        ("evaluateOptions: {maxConcurrency: 0}", "evaluateOptions.maxConcurrency", "from 1 to"),
+        ("evaluateOptions: {maxConcurrency: true}", "evaluateOptions.maxConcurrency", "from 1"),
+        ("defaultTest: file://default.yaml", "defaultTest", "other files are not read yet"),
+        ("tests: [{vars: {other: 1}}]", "tests[0].vars", '"word" is missing'),
+        ("prompts: ['{{ env.HOME }}']", "tests[0].vars", "environment are not filled in"),
+    ],
+)
+def test_faults_name_place_and_remedy(faults: Faults, text: str, place: str, message: str) -> None:
+    found = faults(text)
+    assert message in found[place]
+
+
+@pytest.mark.parametrize("name", ["prompts", "providers", "tests"])
+def test_what_is_missing_is_named(faults: Faults, name: str) -> None:
+    text = {"prompts": "prompts: [a]", "providers": "providers: [echo]", "tests": "tests: [{}]"}
+    del text[name]
+    assert faults("\n".join(text.values()), whole=True)[name] == "This is missing."
+
+
+@pytest.mark.parametrize("text", ["", "- a", "just text", "5"])
+def test_a_file_must_hold_an_object(faults: Faults, text: str) -> None:
+    assert "must be an object" in faults(text, whole=True)["the file"]
+
+
+def test_all_faults_are_named_at_once(faults: Faults) -> None:
+    found = faults(
+        """
+        prompts: ["{{ oops"]
+        providers: [nonsense]
+        tests: [{assert: [{type: contain, value: x}]}]
+        """,
+        whole=True,
+    )
+    assert found[""].endswith("has 3 faults")
+    assert set(found) == {"", "prompts[0]", "providers[0]", "tests[0].assert[0].type"}
+
+
+def test_a_missing_variable_is_named_once_for_each_test(faults: Faults) -> None:
+    found = faults(
+        """
+        prompts: ["{{ word }} {{ other }}"]
+        tests:
+          - vars: {word: [a, b, c]}
+          - vars: {word: d, other: e}
+        """
+    )
+    assert set(found) == {"", "tests[0].vars"}
+
+
+def test_a_variable_with_a_default_may_be_missing(read: Read) -> None:
+    suite = read("prompts: [\"{{ word | default('x') }}\"]\ntests: [{}]")
+    assert suite.tests[0].variables == {}
+
+
+def test_there_is_no_such_file(tmp_path: Path, faults: Faults) -> None:
+    with pytest.raises(Exception, match="No such file"):
+        read_suite(tmp_path / "missing.yaml")
