@@ -63,7 +63,6 @@ async def test_nobody_starts_before_the_time_that_the_provider_named(
     clock: Clock, ask: Ask
 ) -> None:
     pace = ProviderPace("p", Slots(10), clock=clock, sleep=clock.sleep)
-    await pace.enter(ask("hello"))
     pace.failed(RateLimited(retry_after=5.0))
     pace.failed(ModelUnavailable(retry_after=2.0))  # the longer one holds
     await pace.enter(ask("hello"))

@@ -54,17 +54,26 @@ def test_a_threshold_on_the_score_decides_alone() -> None:
 
 
 def test_a_threshold_is_reached_in_spite_of_rounding() -> None:
-    tenths = [weighted(PASSES, 0.1)] * 7 + [weighted(FAILS, 0.1)] * 3
-    assert grade(tenths, 0.7).passed
+    # (0.7 + 0.1) / (0.7 + 0.1 + 0.2) is a little under 0.8 in binary.
+    parts = [weighted(PASSES, 0.7), weighted(PASSES, 0.1), weighted(FAILS, 0.2)]
+    assert grade(parts, 0.8).passed
+    assert not grade(parts, 0.801).passed
 
 
 def test_weight_zero_measures_without_deciding() -> None:
-    grading = grade([PASSES, {**FAILS, "weight": 0, "metric": "m"}])
+    grading = grade(
+        [
+            PASSES,
+            {**FAILS, "weight": 0, "metric": "m"},
+            {**PASSES, "weight": 0, "metric": "n"},
+            {**PASSES, "weight": 0, "metric": "m"},
+        ]
+    )
     assert grading.passed
     assert grading.score == 1.0
     assert grading.entries[1].passed
     assert grading.entries[1].score == 0.0
-    assert grading.metrics() == {"m": 0.0}
+    assert grading.metrics() == {"m": 0.5, "n": 1.0}
 
 
 def test_without_any_weight_a_cell_passes() -> None:
@@ -126,16 +135,21 @@ def test_an_error_in_a_set_never_makes_it_pass(type_: str) -> None:
     assert grading.entries[0].error
 
 
+def test_a_set_can_reach_its_threshold_in_spite_of_an_error() -> None:
+    group = {"type": "assert-set", "threshold": 0.5, "assert": [BREAKS, PASSES]}
+    grading = grade([group])
+    assert grading.passed
+    assert not grading.entries[0].error
+
+
 def test_an_error_of_weight_zero_decides_nothing() -> None:
     grading = grade([weighted(BREAKS, 0), PASSES])
     assert grading.passed
     assert grading.entries[0].error
     assert not grading.entries[0].passed
-    assert (
-        not grade([{"type": "assert-set", "assert": [weighted(BREAKS, 0), PASSES]}])
-        .entries[0]
-        .error
-    )
+    group = grade([{"type": "assert-set", "assert": [weighted(BREAKS, 0), FAILS]}]).entries[0]
+    assert not group.error
+    assert not group.passed
 
 
 def test_metrics_are_weighted_means_also_over_sets() -> None:

@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -141,6 +142,12 @@ def test_a_hopeless_search_ends_in_an_error(type_: str, output: str) -> None:
     graded = grade(output, type_)
     assert graded.error
     assert not graded.passed
+
+
+def test_a_search_late_in_a_long_text_stays_quick() -> None:
+    began = time.perf_counter()
+    assert not grade("x" * 4_000_000 + "[ {" * 9_000, "contains-json").passed
+    assert time.perf_counter() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     server_workers: int = Field(default=1, ge=0, le=1)
     worker_max_in_flight: int = Field(default=256, ge=1)
-    worker_jobs: int = Field(default=32, ge=2)
+    worker_jobs: int = Field(default=64, ge=2)
     shutdown_seconds: float = Field(default=20.0, ge=0)
 
     @field_validator("cors_origins", mode="before")

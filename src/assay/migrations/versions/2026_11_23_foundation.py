@@ -346,6 +346,7 @@ def _create_runs() -> None:
         sa.Column("failed", sa.Integer(), nullable=False),
         sa.Column("errors", sa.Integer(), nullable=False),
         sa.Column("cost", sa.Double(), nullable=False),
+        sa.Column("shards_left", sa.Integer(), nullable=False),
         sa.Column("summary", postgresql.JSONB(), nullable=True),
         sa.Column("error_message", sa.String(), nullable=True),
         sa.Column("job_id", sa.Uuid(), nullable=True),

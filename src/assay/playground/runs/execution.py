@@ -1,7 +1,7 @@
 """A run in the hands of one worker: cells in flight, answers graded, results on their way.
 
 Each model of the run has a lane with its own line of cells, so that a slow model never holds
-up a fast one. All shards that this worker has of the run feed the same lanes, in turn.
+up a fast one. All shards that this worker has of the run feed the same lanes.
 """
 
 import asyncio
@@ -102,10 +102,15 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, shard: ShardWork, cells: Sequence[Cell]) -> None:
-        """Queue the cells of a shard."""
+        """Queue the cells of a shard: one at once, the others behind the shards before it.
+
+        The one proves early that the shard moves on. In turns, all shards would end in the same
+        moment, and the lane would run dry until the next ones come.
+        """
         if not cells:
             return
-        self._lines.append((shard, deque(cells)))
+        self._lines.appendleft((shard, deque(cells[:1])))
+        self._lines.append((shard, deque(cells[1:])))
         for _ in range(min(self._width - len(self._tasks), len(cells))):
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
@@ -130,15 +135,11 @@ class Lane:
             await self._writer.room()
 
     def _next(self) -> tuple[ShardWork, Cell] | None:
-        # Shards take turns, so that each stores something soon and proves itself alive.
         while self._lines:
-            shard, cells = self._lines.popleft()
-            if shard.over:
-                continue
-            cell = cells.popleft()
-            if cells:
-                self._lines.append((shard, cells))
-            return shard, cell
+            shard, cells = self._lines[0]
+            if cells and not shard.over:
+                return shard, cells.popleft()
+            self._lines.popleft()
         return None
 
 

@@ -62,6 +62,7 @@ class EvalRun(Base):
     failed: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
     cost: Mapped[float] = mapped_column(Double, default=0.0)
+    shards_left: Mapped[int] = mapped_column(default=0)
     summary: Mapped[Json | None]
     error_message: Mapped[str | None]
     job_id: Mapped[UUID | None]

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Uuid,
     and_,
     cast,
-    exists,
     func,
     insert,
     literal,
@@ -32,11 +31,11 @@ CELLS_JOB = "eval-run.cells"
 # A shard has this many cells at most, fewer in small runs so that workers can share them.
 MOST_CELLS = 500
 FEWEST_CELLS = 25
-SHARDS_OF_SMALL_RUN = 32
+SHARDS_OF_SMALL_RUN = 20
 
 # Shards of one run that are with workers or waiting for one. More would let a slow run fill
 # every worker; fewer would leave a worker without the next shard while the last one drains.
-SHARDS_AHEAD = 8
+SHARDS_AHEAD = 12
 
 
 async def cut_into_shards(session: AsyncSession, run: EvalRun) -> None:
@@ -81,23 +80,21 @@ async def cut_into_shards(session: AsyncSession, run: EvalRun) -> None:
     )
 
 
-async def hand_out(session: AsyncSession, actor: Actor, run: EvalRun, parent_id: UUID) -> None:
-    """Enqueue the next shards of a run, so that `SHARDS_AHEAD` are with workers."""
-    mine = EvalRunShard.eval_run_id == run.id
-    ahead = await session.scalar(
-        select(func.count()).where(
-            mine, EvalRunShard.job_id.is_not(None), EvalRunShard.completed_at.is_(None)
-        )
-    )
-    shards = (
+async def hand_out(
+    session: AsyncSession, actor: Actor, run_id: UUID, parent_id: UUID, *, shards: int
+) -> None:
+    """Enqueue the next `shards` shards of a run that nobody has yet."""
+    waiting = (
         await session.scalars(
             select(EvalRunShard)
-            .where(mine, EvalRunShard.job_id.is_(None))
+            .where(EvalRunShard.eval_run_id == run_id, EvalRunShard.job_id.is_(None))
             .order_by(EvalRunShard.number)
-            .limit(max(0, SHARDS_AHEAD - (ahead or 0)))
+            .limit(shards)
+            # Another shard that ends in this moment takes the one after.
+            .with_for_update(skip_locked=True)
         )
     ).all()
-    if not shards:
+    if not waiting:
         return
     jobs = await enqueue(
         session,
@@ -105,15 +102,15 @@ async def hand_out(session: AsyncSession, actor: Actor, run: EvalRun, parent_id:
         *(
             NewJob(
                 CELLS_JOB,
-                {"eval_run_id": str(run.id), "shard": shard.number},
+                {"eval_run_id": str(run_id), "shard": shard.number},
                 # Early shards first, so that a run which comes later is not kept waiting.
                 priority=-shard.number,
                 parent_id=parent_id,
             )
-            for shard in shards
+            for shard in waiting
         ),
     )
-    for shard, job in zip(shards, jobs, strict=True):
+    for shard, job in zip(waiting, jobs, strict=True):
         shard.job_id = job.id
     await session.flush()
 
@@ -162,25 +159,38 @@ async def open_cells(
 
 
 async def end_shard(
-    session: AsyncSession, actor: Actor, shard: EvalRunShard, parent_id: UUID
+    session: AsyncSession, actor: Actor, run_id: UUID, number: int, parent_id: UUID
 ) -> None:
     """Mark a shard as done, hand out the next one, and end the run after the last."""
-    # The run's row is the lock: of two shards that end at once, the second sees the first.
-    run = await session.scalar(
-        select(EvalRun).where(EvalRun.id == shard.eval_run_id).with_for_update()
+    await session.execute(
+        update(EvalRunShard)
+        .where(EvalRunShard.eval_run_id == run_id, EvalRunShard.number == number)
+        .values(completed_at=func.clock_timestamp())
     )
-    if run is None or run.status is not RunStatus.running:
-        return
-    shard.completed_at = await session.scalar(select(func.clock_timestamp()))
-    await session.flush()
-    await hand_out(session, actor, run, parent_id)
-    await end_run_if_done(session, run)
+    await hand_out(session, actor, run_id, parent_id, shards=1)
+    # Last, because whoever stores results of the run waits for this row until the commit.
+    left = await session.scalar(
+        update(EvalRun)
+        .where(EvalRun.id == run_id, EvalRun.status == RunStatus.running)
+        .values(shards_left=EvalRun.shards_left - 1)
+        .returning(EvalRun.shards_left)
+    )
+    if left == 0:
+        run = await session.get_one(EvalRun, run_id, populate_existing=True)
+        await end_run(session, run, RunStatus.completed)
 
 
-async def end_run_if_done(session: AsyncSession, run: EvalRun) -> None:
-    """Complete the run when each of its shards is."""
-    left = exists().where(EvalRunShard.eval_run_id == run.id, EvalRunShard.completed_at.is_(None))
-    if not await session.scalar(select(left)):
+async def count_shards_left(session: AsyncSession, run: EvalRun) -> None:
+    """Count the shards that are not done; a run without any is complete."""
+    run.shards_left = (
+        await session.scalar(
+            select(func.count()).where(
+                EvalRunShard.eval_run_id == run.id, EvalRunShard.completed_at.is_(None)
+            )
+        )
+        or 0
+    )
+    if not run.shards_left:
         await end_run(session, run, RunStatus.completed)
 
 

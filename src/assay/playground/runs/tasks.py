@@ -14,9 +14,10 @@ from assay.playground.runs.execution import RunExecution, RunExecutions, ShardWo
 from assay.playground.runs.models import EvalRun, EvalRunShard, RunStatus
 from assay.playground.runs.shards import (
     CELLS_JOB,
+    SHARDS_AHEAD,
+    count_shards_left,
     cut_into_shards,
     end_run,
-    end_run_if_done,
     end_shard,
     hand_out,
     open_cells,
@@ -55,8 +56,8 @@ async def plan_run(job: RunningJob) -> None:
         run.started_at = run.started_at or await session.scalar(select(func.clock_timestamp()))
         if not await session.scalar(select(exists().where(EvalRunShard.eval_run_id == run.id))):
             await cut_into_shards(session, run)
-        await hand_out(session, job.actor, run, job.id)
-        await end_run_if_done(session, run)
+        await count_shards_left(session, run)
+        await hand_out(session, job.actor, run.id, job.id, shards=SHARDS_AHEAD)
 
 
 async def work_shard(job: RunningJob, execution: RunExecution) -> None:
@@ -79,8 +80,8 @@ async def work_shard(job: RunningJob, execution: RunExecution) -> None:
         stopper.cancel()
     async with job.database.session() as session:
         await job.complete(session)
-        shard = await session.get_one(EvalRunShard, (specification.run_id, job.params["shard"]))
-        await end_shard(session, job.actor, shard, job.parent_id or job.id)
+        parent_id = job.parent_id or job.id
+        await end_shard(session, job.actor, specification.run_id, shard.number, parent_id)
 
 
 async def _stop_with(stopping: asyncio.Event, work: ShardWork) -> None:

@@ -1,0 +1,67 @@
+# Everything here sets up what it needs on a machine that has Python 3.11+ and make.
+# `make demo ARGS=--no-serve` passes options on; `make test ARGS="-k runs"` likewise.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
+READY := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check format bench openapi lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with the locked dependencies
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Assay needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 2; }
+	@# Some systems ship Python without venv but with pip; either will do.
+	{ $(PYTHON) -m venv $(VENV)/uv && \
+	  $(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'; } || \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(VENV)/uv 'uv>=0.9' || \
+	  { echo "Python has neither venv nor pip; on Debian: apt-get install python3-venv"; exit 2; }
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## Evaluate the sample project, print the comparison, then serve
+	@$(BIN)/assay demo $(ARGS)
+
+dev: $(READY) ## Serve, and start again whenever the code changes
+	@$(BIN)/python -m watchfiles --filter python --target-type command "$(BIN)/assay up $(ARGS)" src
+
+test: $(READY) ## Run the tests, in parallel, against a real PostgreSQL
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(READY) ## Lint, format, types, import contracts, OpenAPI document, lock
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/openapi.py --check
+
+format: $(READY) ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Run the benchmarks and print their tables
+	@$(BIN)/python benchmarks/run_engine.py $(ARGS)
+
+openapi: $(READY) ## Write openapi.json anew
+	@$(BIN)/python scripts/openapi.py
+
+lock: $(UV) ## Resolve the dependencies anew
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev pyproject.toml \
+		--custom-compile-command "make lock" -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes -c requirements.lock pyproject.toml \
+		--custom-compile-command "make lock" -o requirements-runtime.lock
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build

@@ -1,0 +1,217 @@
+"""How fast a run goes, from POST /eval-runs to completed, with every result stored.
+
+    python benchmarks/run_engine.py                 # 10,000 cells at 64 and 256 in flight
+    python benchmarks/run_engine.py --memory        # 1,000 against 100,000 cells as well
+
+A scripted model server answers after 50 ms, so at most `in flight / 0.05` cells a second are
+possible. The worker has a core to itself; the server, PostgreSQL, the model server and this
+program share the other ones. The bare loop at the end is the same work with nothing around it
+(aiohttp, Jinja2, inserts every 200 ms), on the same machine in the same minute.
+"""
+
+import argparse
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import psutil
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from assay.testing.scripted_process import ScriptedProcess, run_scripted_server
+from bare_loop import bare_database, bare_loop
+from processes import Assay, assay, cores, cpu_seconds, peak_megabytes, pin, post
+
+LATENCY = 0.05
+TEMPLATE = "Answer with the word {{word}}.\n\nMessage: {{message}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One line of the table."""
+
+    name: str
+    cells: int
+    in_flight: int
+    seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    most_in_flight: int
+    asked: int
+
+    @property
+    def rate(self) -> float:
+        """Cells a second."""
+        return self.cells / self.seconds
+
+    @property
+    def share(self) -> float:
+        """Part of the possible rate."""
+        return self.rate / (self.in_flight / LATENCY)
+
+    @property
+    def cpu_milliseconds(self) -> float:
+        """CPU of the worker for each cell."""
+        return 1000 * self.cpu_seconds / self.cells
+
+
+def make_dataset(client: httpx2.Client, use_case: str, cells: int) -> str:
+    """A dataset with as many items as cells."""
+    dataset = post(client, f"/use-cases/{use_case}/datasets", {"name": f"{cells} items"})
+    path = f"/datasets/{dataset['id']}/items"
+    for start in range(0, cells, 1000):
+        items = [
+            {
+                "input": {"word": f"w{number}", "message": f"message number {number}"},
+                "expected_output": f"w{number}",
+            }
+            for number in range(start, min(start + 1000, cells))
+        ]
+        response = client.post(f"/api/v1{path}", json={"items": items})
+        response.raise_for_status()
+    return str(dataset["id"])
+
+
+def measure(
+    target: Assay, model: ScriptedProcess, version: str, dataset: str, cells: int, in_flight: int
+) -> Measurement:
+    """Run `cells` cells and measure what it took."""
+    model.reset()
+    worker = target.workers[0]
+    before = cpu_seconds(worker)
+    start = time.perf_counter()
+    run = post(
+        target.client,
+        "/eval-runs",
+        {
+            "prompt_version_id": version,
+            "dataset_id": dataset,
+            "models": [{"model": "openai/scripted"}],
+            "assertions": [{"type": "contains", "value": "{{expected_output}}"}],
+            "concurrency": in_flight,
+        },
+    )
+    run = wait_for(target.client, run["id"])
+    seconds = time.perf_counter() - start
+    if run["progress"]["completed"] != cells or run["progress"]["passed"] != cells:
+        raise RuntimeError(f"not every cell was stored and passed: {run['progress']}")
+    stats = model.stats()
+    return Measurement(
+        "assay",
+        cells,
+        in_flight,
+        seconds,
+        cpu_seconds(worker) - before,
+        peak_megabytes(worker),
+        stats["most_in_flight"],
+        stats["requests"],
+    )
+
+
+def wait_for(client: httpx2.Client, run_id: str) -> dict[str, Any]:
+    """The run once it has ended."""
+    while True:
+        run: dict[str, Any] = client.get(f"/api/v1/eval-runs/{run_id}").json()
+        if run["status"] not in ("pending", "running"):
+            if run["status"] != "completed":
+                raise RuntimeError(f"the run ended as {run['status']}: {run['error_message']}")
+            return run
+        time.sleep(0.05)
+
+
+def measure_bare_loop(dsn: str, model: ScriptedProcess, cells: int, in_flight: int) -> Measurement:
+    """The same work without Assay, in this process on the worker's core."""
+    worker_core, other_cores = cores()
+    model.reset()
+    process = psutil.Process()
+    pin(0, worker_core)
+    before = cpu_seconds(process)
+    start = time.perf_counter()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(bare_loop(dsn, model.base_url, cells, in_flight, TEMPLATE))
+    seconds = time.perf_counter() - start
+    used = cpu_seconds(process) - before
+    pin(0, other_cores)
+    stats = model.stats()
+    return Measurement(
+        "bare loop",
+        cells,
+        in_flight,
+        seconds,
+        used,
+        peak_megabytes(process),
+        stats["most_in_flight"],
+        stats["requests"],
+    )
+
+
+def print_table(measurements: list[Measurement]) -> None:
+    """What was measured, a line each."""
+    table = Table(title=f"Run engine, model latency {LATENCY * 1000:.0f} ms")
+    for column in (
+        "",
+        "cells",
+        "in flight",
+        "cells/s",
+        "of the possible",
+        "CPU ms/cell",
+        "peak MB",
+        "most in flight",
+        "asked",
+    ):
+        table.add_column(column, justify="left" if not column else "right")
+    for m in measurements:
+        table.add_row(
+            m.name,
+            f"{m.cells:,}",
+            f"{m.in_flight}",
+            f"{m.rate:,.0f}",
+            f"{m.share:.0%}",
+            f"{m.cpu_milliseconds:.2f}",
+            f"{m.peak_megabytes:.0f}",
+            f"{m.most_in_flight}",
+            f"{m.asked:,}",
+        )
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="How fast a run goes.")
+    parser.add_argument("--cells", type=int, default=10_000)
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--memory", action="store_true", help="also 1,000 and 100,000 cells")
+    arguments = parser.parse_args()
+    _, other_cores = cores()
+    pin(0, other_cores)
+    measurements = []
+    with (
+        run_scripted_server(latency=LATENCY, no_remember=True) as model,
+        assay(model.base_url) as target,
+    ):
+        project = post(target.client, "/projects", {"name": "Benchmark"})
+        use_case = post(target.client, f"/projects/{project['id']}/use-cases", {"name": "Words"})
+        prompt = post(target.client, f"/use-cases/{use_case['id']}/prompts", {"name": "Say it"})
+        version = post(
+            target.client,
+            f"/prompts/{prompt['id']}/versions",
+            {"type": "text", "template_text": TEMPLATE},
+        )
+        sizes = [(arguments.cells, width) for width in arguments.in_flight]
+        if arguments.memory:
+            sizes = [(1_000, 64), *sizes, (100_000, 256)]
+        for cells, in_flight in sizes:
+            dataset = make_dataset(target.client, use_case["id"], cells)
+            measurements.append(measure(target, model, version["id"], dataset, cells, in_flight))
+    with run_scripted_server(latency=LATENCY, no_remember=True) as model, bare_database() as dsn:
+        measurements += [
+            measure_bare_loop(dsn, model, arguments.cells, width) for width in arguments.in_flight
+        ]
+    print_table(measurements)
+
+
+if __name__ == "__main__":
+    main()

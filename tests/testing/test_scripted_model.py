@@ -1,0 +1,144 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from assay.testing.scripted_model import ScriptedModelServer
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    return {"model": "scripted", "messages": [{"role": "user", "content": text}], **more}
+
+
+async def answer(
+    client: aiohttp.ClientSession, server: ScriptedModelServer, body: dict[str, Any]
+) -> tuple[int, Any]:
+    async with client.post(f"{server.base_url}/chat/completions", json=body) as response:
+        return response.status, await response.json()
+
+
+async def test_it_echoes_and_counts_words(client: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer() as server:
+        status, body = await answer(client, server, chat("hello there you"))
+    assert status == 200
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": "hello there you"}
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["usage"] == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
+
+
+async def test_answers_come_in_order_and_then_the_answer(client: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer(
+        answers=["one", "two"], answer=lambda request: request["model"].upper()
+    ) as server:
+        texts = [
+            (await answer(client, server, chat("x")))[1]["choices"][0]["message"]["content"]
+            for _ in range(3)
+        ]
+    assert texts == ["one", "two", "SCRIPTED"]
+
+
+async def test_it_counts_what_it_sees(client: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer(latency=0.05, rate_500=0.5, seed=3) as server:
+        statuses = [
+            status
+            for status, _ in await asyncio.gather(
+                *(answer(client, server, chat(f"m{number % 4}")) for number in range(12))
+            )
+        ]
+        counters = server.counters
+        assert counters.requests == 12
+        assert 2 <= counters.most_in_flight <= 12
+        assert counters.in_flight == 0
+        assert counters.statuses == {"200": statuses.count(200), "500": statuses.count(500)}
+        assert counters.asked == {f"m{number}": 3 for number in range(4)}
+        async with client.get(f"{server.base_url.removesuffix('/v1')}/stats") as response:
+            assert (await response.json())["asked"] == counters.asked
+        async with client.post(f"{server.base_url.removesuffix('/v1')}/stats/reset") as response:
+            assert (await response.json())["requests"] == 0
+        assert not counters.asked
+
+
+async def test_the_rates_of_failure_are_kept_and_repeat_with_the_seed(
+    client: aiohttp.ClientSession,
+) -> None:
+    async def outcomes() -> dict[str, int]:
+        async with ScriptedModelServer(rate_429=0.2, rate_500=0.3, seed=7) as server:
+            for _ in range(200):
+                await answer(client, server, chat("x"))
+            return dict(server.counters.statuses)
+
+    first = await outcomes()
+    assert first["429"] == pytest.approx(40, abs=15)
+    assert first["500"] == pytest.approx(60, abs=20)
+    assert await outcomes() == first
+
+
+async def test_a_429_carries_retry_after(client: aiohttp.ClientSession) -> None:
+    async with (
+        ScriptedModelServer(rate_429=1, retry_after=1.5) as server,
+        client.post(f"{server.base_url}/chat/completions", json=chat("x")) as response,
+    ):
+        assert response.status == 429
+        assert response.headers["Retry-After"] == "1.5"
+
+
+async def test_broken_connections_come_in_both_kinds(client: aiohttp.ClientSession) -> None:
+    errors = set()
+    async with ScriptedModelServer(rate_broken=1) as server:
+        for _ in range(4):
+            try:
+                await answer(client, server, chat("x"))
+            except aiohttp.ClientError as error:
+                errors.add(type(error))
+        assert server.counters.statuses == {"broken": 4}
+    assert errors == {aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError}
+
+
+async def test_a_client_that_hangs_up_is_no_longer_in_flight(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with ScriptedModelServer(latency=30) as server:
+        task = asyncio.create_task(answer(client, server, chat("x")))
+        async with asyncio.timeout(5):
+            while not server.counters.in_flight:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            while server.counters.in_flight:
+                await asyncio.sleep(0.01)
+        assert server.counters.most_in_flight == 1
+
+
+async def test_the_stream_ends_with_tokens_if_asked_for(client: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer(answer="one two three") as server:
+        body = chat("x", stream=True, stream_options={"include_usage": True})
+        async with client.post(f"{server.base_url}/chat/completions", json=body) as response:
+            lines = (await response.text()).split("\n\n")
+    assert lines[-2] == "data: [DONE]"
+    assert '"completion_tokens":3' in lines[-3]
+    assert sum('"content":"' in line for line in lines) == 4  # an empty one opens
+
+
+async def test_only_listed_models_and_the_right_key_are_let_in(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with ScriptedModelServer(models=["small"], api_key="right") as server:
+        assert (await answer(client, server, chat("x")))[0] == 401
+        client.headers["Authorization"] = "Bearer right"
+        status, body = await answer(client, server, chat("x"))
+        assert (status, body["error"]["code"]) == (404, "model_not_found")
+        assert (await answer(client, server, chat("x") | {"model": "small"}))[0] == 200
+        async with client.get(f"{server.base_url}/models") as response:
+            assert [model["id"] for model in (await response.json())["data"]] == ["small"]
+
+
+def test_rates_beyond_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="add up to at most 1"):
+        ScriptedModelServer(rate_429=0.6, rate_500=0.6)
