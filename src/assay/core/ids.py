@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-import uuid6
+import uuid_utils.compat
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7; later ones sort after earlier ones of this process."""
-    return UUID(int=uuid6.uuid7().int)
+    return uuid_utils.compat.uuid7()

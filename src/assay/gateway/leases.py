@@ -161,8 +161,10 @@ class SharedLimits:
                 idle = await self._give_up_idle(session, scopes, now)
                 await self._claim(session, {n: s for n, s in scopes.items() if n not in idle})
         except (DBAPIError, TimeoutError, *CONNECTION_ERRORS) as error:
-            log.warning("could not renew leases", error=str(error).split("\n", 1)[0])
             if now - self._renewed_at > LEASE_SECONDS - SAFETY_SECONDS:
+                if any(scope.slots.allowance for scope in scopes.values()):
+                    reason = str(error).split("\n", 1)[0]
+                    log.warning("leases ran out, models wait for the database", error=reason)
                 for scope in scopes.values():
                     scope.slots.allowance = 0
             return

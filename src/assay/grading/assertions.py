@@ -164,6 +164,6 @@ _FIELDS = ", ".join(field.alias or name for name, field in Assertion.model_field
 _MESSAGES = {
     "extra_forbidden": f"There is no such field; the fields are {_FIELDS}.",
     "missing": "This is missing.",
-    "recursion_loop": "This is nested too deeply.",
+    "recursion_depth_exceeded": "This is nested too deeply.",
     "model_type": "This must be an object with a type.",
 }

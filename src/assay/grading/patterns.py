@@ -32,6 +32,8 @@ STEP_LIMIT = 50_000
 TEXT_LIMIT = 10_000
 """Characters of the longest output that such a search takes."""
 
+_GAVE_UP = (ValidationErrorKind.BacktrackLimitExceeded, ValidationErrorKind.RegexEngineFailure)
+
 PATTERN_OPTIONS = FancyRegexOptions(backtrack_limit=STEP_LIMIT)
 
 
@@ -105,8 +107,8 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def ran_out(error: ValidationError) -> bool:
-    """Whether a pattern gave up at the limit, instead of finding that the text does not match."""
-    return isinstance(error.kind, ValidationErrorKind.BacktrackLimitExceeded)
+    """Whether the pattern gave up at a limit, instead of finding that the text does not match."""
+    return isinstance(error.kind, _GAVE_UP)
 
 
 def _fault_in(text: str) -> str:

@@ -14,19 +14,22 @@ from assay.core.database import CONNECTION_ERRORS
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+FIRST_PAUSE = 0.125
 LONGEST_PAUSE = 2.0
 
 
 async def until_connected(work: Callable[[], Awaitable[T]]) -> T:
     """Do `work` again for as long as the connection, not the work, is at fault."""
-    pause = 0.1
+    pause = FIRST_PAUSE
     while True:
         try:
             return await work()
         except CONNECTION_ERRORS as error:
             if isinstance(error, asyncpg.InterfaceError) and "clos" not in str(error):
                 raise
-            log.warning("database away, the job engine waits", error=str(error))
+            # Every statement of the engine comes by here; only a lasting outage is worth a line.
+            if pause == LONGEST_PAUSE:
+                log.warning("database away, the job engine waits", error=str(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -79,7 +79,7 @@ class JobWorker:
         pool = await until_connected(
             lambda: asyncpg.create_pool(
                 self._database.dsn,
-                min_size=1,
+                min_size=0,
                 max_size=3,
                 server_settings={"application_name": "assay jobs", "jit": "off"},
             )

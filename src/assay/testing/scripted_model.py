@@ -77,12 +77,14 @@ class ScriptedModelServer(Script):
         remember: whether `counters.asked` is kept. It costs memory for each different message:
             switch it off for long benchmarks.
         counters: what the server has seen.
-        last_headers: of the last chat completion request.
+        last_request: the JSON of the last chat completion request.
+        last_headers: its headers.
     """
 
     port: int = 0
     remember: bool = True
     counters: Counters = field(default_factory=Counters, init=False)
+    last_request: ChatRequest = field(default_factory=dict, init=False)
     last_headers: Mapping[str, str] = field(default_factory=dict, init=False)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
     _runner: web.ServerRunner | None = field(default=None, init=False)
@@ -124,7 +126,7 @@ class ScriptedModelServer(Script):
 
     async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
         self.last_headers = request.headers
-        asked: ChatRequest = orjson.loads(await request.read())
+        self.last_request = asked = orjson.loads(await request.read())
         if self.remember:
             self.counters.asked[last_user_message(asked)] += 1
         refusal = self._refusal(request, asked)

@@ -79,8 +79,8 @@ class Endpoint:
         every time here. Measured with 64 in flight: 0.12 ms of CPU a call in place of 0.27.
         """
         connector = self._session.connector
-        if connector is None:
-            raise aiohttp.ClientConnectionError("the session is closed")
+        if connector is None or connector.closed:
+            raise RuntimeError("the session is closed")
         if self._route is None:  # only tells the connector where to: host, port, TLS
             self._route = ClientRequest(
                 "POST", self._url, loop=asyncio.get_running_loop(), session=self._session

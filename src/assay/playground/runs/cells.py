@@ -9,6 +9,7 @@ from assay.core.database import to_json
 from assay.core.errors import AssayError
 from assay.core.ids import new_id
 from assay.core.templates import TemplateFault
+from assay.core.text import text_fault
 from assay.gateway.errors import ModelError
 from assay.gateway.types import Model, ModelResponse
 from assay.grading.grader import Grader
@@ -100,5 +101,8 @@ def _failed_row(
 
 
 def _storable(text: str) -> str:
-    # PostgreSQL stores every character but this one.
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}") if "\x00" in text else text
+    # PostgreSQL stores no NUL, and UTF-8 has no half of a surrogate pair.
+    if text_fault(text) is None:
+        return text
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from assay.core.text import JsonObject, Text
-from assay.grading.assertions import Assertion
+from assay.playground.assertions import Assertions
 from assay.playground.runs.models import RunStatus
 
 
@@ -46,7 +46,7 @@ class EvalRunCreate(BaseModel):
     prompt_version_id: UUID
     dataset_id: UUID
     models: list[ModelEntry] = Field(min_length=1, max_length=100)
-    assertions: list[Assertion] = Field(
+    assertions: Assertions = Field(
         default=[],
         description="They grade every answer, beside the dataset's and the items' own",
         examples=[[{"type": "equals", "value": "{{expected_output}}"}]],

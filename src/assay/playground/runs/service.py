@@ -13,7 +13,6 @@ from sqlalchemy.types import Text
 from assay.core.errors import AssayError, Conflict, FieldFault, Invalid, NotFound
 from assay.core.pagination import Page
 from assay.gateway.service import Gateway
-from assay.grading.assertions import AssertionFault, compile_assertions
 from assay.identity.actor import Actor
 from assay.jobs.service import NewJob, cancel_jobs, enqueue
 from assay.playground.datasets.models import Dataset, DatasetItem
@@ -53,8 +52,8 @@ async def create_run(
 
     Raises:
         NotFound: no such prompt version or dataset.
-        Invalid: a model that cannot be asked, an assertion that cannot be compiled, a dataset
-            without items, or items without a variable of the prompt.
+        Invalid: a model that cannot be asked, a dataset without items, or items without a
+            variable of the prompt.
     """
     version = await session.get(PromptVersion, data.prompt_version_id)
     if version is None:
@@ -63,7 +62,6 @@ async def create_run(
     if dataset is None:
         raise NotFound("There is no dataset with the id in dataset_id.")
     _check_models(gateway, data.models)
-    _check_assertions(data)
     models = [entry.model_dump(exclude_none=True) for entry in data.models]
     items = await _check_items(session, dataset, version)
     run = EvalRun(
@@ -107,14 +105,6 @@ def _check_models(gateway: Gateway, models: Sequence[ModelEntry]) -> None:
         seen.add(name)
     if faults:
         raise Invalid(f"The run cannot use these models: {faults[0].message}", errors=faults)
-
-
-def _check_assertions(data: EvalRunCreate) -> None:
-    try:
-        compile_assertions(data.assertions)
-    except AssertionFault as error:
-        faults = [FieldFault(f"body.{fault.place}", fault.message) for fault in error.errors]
-        raise Invalid(error.detail, errors=faults) from None
 
 
 async def _check_items(session: AsyncSession, dataset: Dataset, version: PromptVersion) -> int:
