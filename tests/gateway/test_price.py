@@ -8,6 +8,7 @@ from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
 
 from assay.gateway.price import PricedModel
+from assay.gateway.providers.catalog import KNOWN
 from assay.gateway.rates import find_rate
 from assay.gateway.service import Gateway
 from assay.gateway.types import ModelRequest, ModelResponse, Usage
@@ -48,6 +49,14 @@ def test_what_has_no_price_has_no_cost() -> None:
     assert find_rate("nobody", "model")(Usage(1, 1)) is None
     assert find_rate("openai", "no-such-model")(Usage(1, 1)) is None
     assert find_rate("openai", "gpt-4o-mini")(Usage()) is None  # the provider did not count
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [(name, known.sample) for name, known in KNOWN.items() if known.sample is not None],
+)
+def test_every_sample_is_a_model_whose_price_is_known(provider: str, model: str) -> None:
+    assert find_rate(provider, model)(Usage(1, 1)) is not None
 
 
 def test_a_price_takes_microseconds() -> None:

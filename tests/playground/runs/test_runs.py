@@ -101,7 +101,10 @@ async def test_a_model_listed_twice_needs_labels(
     client: httpx2.AsyncClient, make_parts: Any, start_run: Any, ended_run: Any
 ) -> None:
     parts = await make_parts(1)
-    twice = [{"model": "builtin/echo"}, {"model": "builtin/echo", "parameters": {"seed": 1}}]
+    twice: list[dict[str, Any]] = [
+        {"model": "builtin/echo"},
+        {"model": "builtin/echo", "parameters": {"seed": 1}},
+    ]
     response = await client.post("/api/v1/eval-runs", json=parts.body(models=twice))
     assert response.status_code == 422
     assert response.json()["errors"][0]["place"] == "body.models[1].label"
