@@ -1,0 +1,1 @@
+"""The sample project that a newcomer's first run evaluates."""
