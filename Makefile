@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format bench openapi lock clean
+.PHONY: help setup demo dev test check format bench openapi migration lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with the locked dependencies
 
@@ -27,8 +27,9 @@ $(UV):
 
 $(READY): requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 demo: $(READY) ## Evaluate the sample project, print the comparison, then serve
@@ -40,7 +41,7 @@ dev: $(READY) ## Serve, and start again whenever the code changes
 test: $(READY) ## Run the tests, in parallel, against a real PostgreSQL
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-check: $(READY) ## Lint, format, types, import contracts, OpenAPI document, lock
+check: $(READY) ## Lint, format, types, import contracts, OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,6 +57,9 @@ bench: $(READY) ## Run the benchmarks and print their tables
 
 openapi: $(READY) ## Write openapi.json anew
 	@$(BIN)/python scripts/openapi.py
+
+migration: $(READY) ## Write a migration from the models: make migration NAME=run_budgets
+	@$(BIN)/python scripts/migration.py $(NAME)
 
 lock: $(UV) ## Resolve the dependencies anew
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev pyproject.toml \

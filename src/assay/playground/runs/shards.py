@@ -30,7 +30,7 @@ CELLS_JOB = "eval-run.cells"
 
 # A shard has this many cells at most, fewer in small runs so that workers can share them.
 MOST_CELLS = 500
-FEWEST_CELLS = 25
+FEWEST_CELLS = 100
 SHARDS_OF_SMALL_RUN = 20
 
 # Shards of one run that are with workers or waiting for one. More would let a slow run fill
