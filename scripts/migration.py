@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,19 +18,25 @@ def write(connection: Connection, name: str) -> None:
     """Write the difference between the tables of a migrated database and the models."""
     config = migrations.alembic_config(connection)
     config.set_main_option("file_template", "%%(rev)s")
-    command.revision(
-        config, name.replace("_", " "), autogenerate=True, rev_id=f"{date.today():%Y_%m_%d}_{name}"
-    )
+    revision = f"{datetime.now(UTC):%Y_%m_%d}_{name}"
+    command.revision(config, name.replace("_", " "), autogenerate=True, rev_id=revision)
 
 
-async def main() -> None:
-    """Migrate an empty database to the head, then compare."""
+async def compare(home: Path, name: str) -> None:
+    """Migrate an empty database to the head, then write what the models say beyond it."""
+    settings = Settings(assay_home=home, database_url=None, _env_file=None)
+    async with open_database(settings) as database, database.engine.begin() as connection:
+        await connection.run_sync(write, name)
+
+
+def main() -> None:
+    """Take the name from the command line."""
+    if len(sys.argv) != 2 or not sys.argv[1].isidentifier():
+        sys.exit("Give the migration a name of letters and underscores: NAME=run_budgets")
     with TemporaryDirectory(prefix="assay-migration-") as home:
         Path(home).chmod(0o755)
-        settings = Settings(assay_home=Path(home), database_url=None, _env_file=None)
-        async with open_database(settings) as database, database.engine.begin() as connection:
-            await connection.run_sync(write, sys.argv[1])
+        asyncio.run(compare(Path(home), sys.argv[1]))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -14,7 +14,7 @@ from assay import __version__
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.errors import SetupError
-from assay.core.middleware import BodyLimit, RequestId
+from assay.core.middleware import BodyLimit, RequestId, UnexpectedErrors
 from assay.core.problems import Problem, install_problem_handlers
 from assay.startup import open_database
 from assay.wiring import v1_routers
@@ -45,9 +45,18 @@ async def _database_answers(request: Request) -> str | None:
 
 
 @health.get("/health", responses={503: {"model": Health}})
-@health.get("/health/ready", responses={503: {"model": Health}})
 async def get_health(request: Request, response: Response) -> Health:
     """Whether the server and its database work (503 where not)."""
+    return await _health(request, response)
+
+
+@health.get("/health/ready", responses={503: {"model": Health}})
+async def get_readiness(request: Request, response: Response) -> Health:
+    """Whether the server can take requests (503 where not)."""
+    return await _health(request, response)
+
+
+async def _health(request: Request, response: Response) -> Health:
     if await _database_answers(request) is None:
         return Health(status="ok")
     response.status_code = 503
@@ -101,7 +110,10 @@ def create_app(settings: Settings) -> FastAPI:
     for router in v1_routers():
         app.include_router(router, prefix="/api/v1")
     install_problem_handlers(app)
+    # The last one added is the outermost.
+    app.add_middleware(UnexpectedErrors)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
@@ -110,7 +122,6 @@ def create_app(settings: Settings) -> FastAPI:
         allow_headers=["*"],
         expose_headers=["Link", "X-Request-ID", "X-Total-Count"],
     )
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestId)
     _describe_problems(app)
     return app

@@ -1,6 +1,7 @@
 """The one settings object: the environment and an optional `.env` file, read once."""
 
 import os
+import re
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Annotated, Self
 import platformdirs
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assay.core.errors import FieldFault, SetupError
+
+# Settings whose values are never shown: addresses can hold a password.
+_HIDDEN = re.compile("key|secret|token|password|url|connection")
 
 
 class LogFormat(StrEnum):
@@ -33,6 +38,10 @@ class ProviderSettings(BaseModel):
     timeout: float = Field(default=120.0, gt=0)
 
 
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("assay", appauthor=False))
+
+
 class Settings(BaseSettings):
     """All settings of a server, a worker or a command.
 
@@ -41,10 +50,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
-    assay_home: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_data_dir("assay", appauthor=False))
-    )
-    database_url: str | None = None
+    assay_home: Path = Field(default_factory=_default_home)
+    database_url: str | None = Field(default=None, repr=False)
     database_pool_size: int = Field(default=20, ge=5, le=200)
     host: str = "127.0.0.1"
     api_port: int = Field(default=8721, ge=0, le=65535)
@@ -71,13 +78,21 @@ class Settings(BaseSettings):
     @classmethod
     def _postgresql_only(cls, value: str | None) -> str | None:
         if value and not value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("takes postgresql://user:password@host:port/name")
+            raise _fault("takes postgresql://user:password@host:port/name")
         return value or None
+
+    @field_validator("assay_home", mode="before")
+    @classmethod
+    def _empty_home_is_none(cls, value: object) -> object:
+        return value or _default_home()
 
     @field_validator("assay_home")
     @classmethod
     def _absolute_home(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        try:
+            return value.expanduser().resolve()
+        except RuntimeError:
+            raise _fault(f"there is no user {value.parts[0]} on this machine") from None
 
     def provider(self, name: str) -> ProviderSettings:
         """What is set for provider `name`: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_RPM`, ...
@@ -119,14 +134,15 @@ def _environment() -> dict[str, str]:
     return {**_dotenv(), **os.environ}
 
 
+def _fault(message: str) -> PydanticCustomError:
+    # The message goes in as a value: braces in it are no placeholders.
+    return PydanticCustomError("setting", "{message}", {"message": message})
+
+
 def _setup_error(error: ValidationError, prefix: str) -> SetupError:
-    faults = [
-        FieldFault(
-            prefix + "_".join(str(part) for part in fault["loc"]).upper(),
-            f"{fault['msg']} (it is {fault['input']!r})"
-            if "key" not in str(fault["loc"])
-            else fault["msg"],
-        )
-        for fault in error.errors()
-    ]
+    faults = []
+    for fault in error.errors():
+        name = "_".join(str(part) for part in fault["loc"])
+        shown = "" if _HIDDEN.search(name) else f" (it is {fault['input']!r})"
+        faults.append(FieldFault(f"{prefix}{name}".upper(), fault["msg"] + shown))
     return SetupError("A setting has a value that it does not take", errors=faults)

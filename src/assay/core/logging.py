@@ -1,21 +1,35 @@
 """Structured logs: one line an event, with the request or job it belongs to."""
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from structlog.types import EventDict, WrappedLogger
 
 from assay.core.config import LogFormat, Settings
 
-_SECRET_WORDS = ("api_key", "authorization", "password", "secret", "token")
+# A count such as `max_tokens` is no secret.
+_SECRET = re.compile("api[-_]?key|authorization|cookie|password|secret|token$", re.IGNORECASE)
 
 
 def _hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    for key in event:
-        if any(word in key.lower() for word in _SECRET_WORDS) and not key.startswith("tokens"):
-            event[key] = "[hidden]"
-    return event
+    return _without_secrets(event)
+
+
+def _without_secrets(fields: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {
+        name: "[hidden]" if _SECRET.search(str(name)) else _shown(value)
+        for name, value in fields.items()
+    }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _without_secrets(value)
+    return [_shown(part) for part in value] if isinstance(value, list) else value
 
 
 def configure_logging(settings: Settings) -> None:

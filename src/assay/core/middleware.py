@@ -1,15 +1,16 @@
-"""Plain ASGI middleware: request ids with the access log, and the limit on request bodies."""
+"""Plain ASGI middleware: request ids with the access log, body limit, unforeseen errors."""
 
 import re
 import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.core.errors import TooLarge
 from assay.core.ids import new_id
-from assay.core.problems import problem_response
+from assay.core.problems import problem_response, unexpected_error
 
 log = structlog.get_logger("assay.http")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -91,3 +92,34 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = problem_response(TooLarge.status, self._detail(), TooLarge.code)
         await response(scope, receive, send)
+
+
+class UnexpectedErrors:
+    """Answer what nobody foresaw with a problem document.
+
+    FastAPI's own handler stands outside of all other middleware, so that its answers would
+    have no request id and no CORS headers, and a browser could not read them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if started:
+                raise
+            await unexpected_error(Request(scope), error)(scope, receive, send)

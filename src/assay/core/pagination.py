@@ -5,19 +5,31 @@ costs and rows that come in meanwhile shift nothing.
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import ColumnElement, Select, cast, literal, tuple_
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from assay.core.database import is_value_refused
 from assay.core.errors import FieldFault, Invalid
 
 MAX_LIMIT = 200
+
+Key = InstrumentedAttribute[Any] | ColumnElement[Any]
+
+
+class CursorUnknown(Invalid):
+    """The cursor is not one that this list gave out."""
+
+    def __init__(self) -> None:
+        """Say where to take cursors from."""
+        place = FieldFault("query.cursor", "take it from the Link header of the page before")
+        super().__init__(errors=[place])
 
 
 class Page:
@@ -32,8 +44,8 @@ class Page:
     async def fetch(
         self,
         session: AsyncSession,
-        statement: Select[Any],
-        *keys: InstrumentedAttribute[Any] | ColumnElement[Any],
+        statement: Select[*tuple[Any, ...]],
+        *keys: Key,
         descending: bool = True,
     ) -> Sequence[Any]:
         """The rows of this page, in the order of `keys`, which together must be unique.
@@ -42,10 +54,10 @@ class Page:
         are tuples. The keys are read again from the last row by one more column each.
 
         Raises:
-            Invalid: the cursor is not one that this list gave out.
+            CursorUnknown: the cursor is not one that this list gave out.
         """
         if self.cursor is not None:
-            last = _decode(self.cursor, len(keys))
+            last = _decode(self.cursor, keys)
             bound = tuple_(
                 *(cast(literal(value), key.type) for value, key in zip(last, keys, strict=True))
             )
@@ -53,33 +65,41 @@ class Page:
             statement = statement.where(row < bound if descending else row > bound)
         order = [key.desc() if descending else key.asc() for key in keys]
         width = len(statement.column_descriptions)
-        rows = (
-            await session.execute(
-                statement.add_columns(*keys).order_by(*order).limit(self.limit + 1)
-            )
-        ).all()
+        page = statement.add_columns(*keys).order_by(*order).limit(self.limit + 1)
+        try:
+            rows = (await session.execute(page)).all()
+        except DBAPIError as error:
+            if self.cursor is not None and is_value_refused(error):
+                raise CursorUnknown from None
+            raise
         if len(rows) > self.limit:
             rows = rows[: self.limit]
-            self.next_cursor = _encode(list(rows[-1][width:]))
+            self.next_cursor = _encode(keys, rows[-1][width:])
         return [row[0] if width == 1 else tuple(row[:width]) for row in rows]
 
 
-def _encode(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
+def _list_name(keys: Sequence[Key]) -> str:
+    """What tells the cursors of one list from those of another."""
+    return ",".join(map(str, keys))
 
 
-def _decode(cursor: str, count: int) -> list[str]:
+def _encode(keys: Sequence[Key], values: Sequence[Any]) -> str:
+    content = orjson.dumps([_list_name(keys), *values], default=str)
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decode(cursor: str, keys: Sequence[Key]) -> list[str]:
+    """The values of the keys as text, which the database turns into their types."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        values = None
-    if not isinstance(values, list) or len(values) != count:
-        raise Invalid(
-            "The cursor is not one that this list gave out",
-            errors=[FieldFault("query.cursor", "take it from the Link header of the page before")],
-        )
-    return [str(value) for value in values]
+        content = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
+        raise CursorUnknown from None
+    if not isinstance(content, list) or content[:1] != [_list_name(keys)]:
+        raise CursorUnknown
+    if len(content) != len(keys) + 1:
+        raise CursorUnknown
+    return [str(value) for value in content[1:]]
 
 
 class HttpPage(Page):
@@ -102,8 +122,8 @@ class HttpPage(Page):
     async def fetch(
         self,
         session: AsyncSession,
-        statement: Select[Any],
-        *keys: InstrumentedAttribute[Any] | ColumnElement[Any],
+        statement: Select[*tuple[Any, ...]],
+        *keys: Key,
         descending: bool = True,
     ) -> Sequence[Any]:
         """As `Page.fetch`, and the `Link` header (RFC 8288) is set."""

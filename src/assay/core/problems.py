@@ -1,6 +1,7 @@
 """Errors over HTTP: RFC 9457 problem documents, and their place in the OpenAPI document."""
 
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from assay.core.database import is_disconnect
-from assay.core.errors import AssayError, Invalid, TooMany, Unavailable
+from assay.core.database import CONNECTION_ERRORS, is_disconnect
+from assay.core.errors import AssayError, FieldFault, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -80,11 +82,10 @@ def problem_response(
 
 def _assay_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AssayError)
-    headers = None
-    if isinstance(error, TooMany):
-        headers = {"Retry-After": str(math.ceil(error.retry_after))}
-    elif isinstance(error, Unavailable):
-        headers = {"Retry-After": "1"}
+    wait = getattr(error, "retry_after", None)
+    if wait is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        wait = 1.0
+    headers = None if wait is None else {"Retry-After": str(math.ceil(wait))}
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), code=error.code)
     faults = [{"place": fault.place, "message": fault.message} for fault in error.errors]
@@ -93,12 +94,20 @@ def _assay_error(_request: Request, error: Exception) -> JSONResponse:
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"place": place(fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
-    ]
+    faults = [_fault(fault) for fault in error.errors()]
     first = f"{faults[0]['place']}: {faults[0]['message']}" if faults else "it has no content"
     detail = f"The request does not have the right form: {first}"
     return problem_response(Invalid.status, detail, Invalid.code, errors=faults)
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    where, message = place(fault["loc"]), str(fault["msg"])
+    if fault["type"] == "json_invalid":
+        where, character = fault["loc"]
+        message = f"Not valid JSON at character {character}: {fault['ctx']['error']}"
+    elif where == "body" and isinstance(fault.get("input"), bytes):
+        message = "Takes JSON, sent with the header Content-Type: application/json"
+    return {"place": where, "message": message}
 
 
 def place(location: tuple[int | str, ...]) -> str:
@@ -109,22 +118,43 @@ def place(location: tuple[int | str, ...]) -> str:
     return text
 
 
-def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).name.lower()
-    headers = dict(error.headers) if error.headers else None
-    return problem_response(error.status_code, str(error.detail), code, headers=headers)
+    # FastAPI wraps what is raised while it reads a body.
+    if isinstance(error.__cause__, AssayError):
+        return _assay_error(request, error.__cause__)
+    if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
+        fault = FieldFault("body", "Takes JSON in UTF-8, not nested too deep")
+        return _assay_error(request, Invalid("The request cannot be read", errors=[fault]))
+    status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
+    detail = str(error.detail)
+    if detail == status.phrase:
+        detail = _explained(request, status, headers)
+    return problem_response(status, detail, status.name.lower(), headers=headers)
 
 
-def _database_error(_request: Request, error: Exception) -> JSONResponse:
-    if is_disconnect(error):
-        log.warning("database connection lost", error=str(error).split("\n", 1)[0])
-        gone = Unavailable("The database does not answer; try again in a moment.")
-        return _assay_error(_request, gone)
-    return _unexpected(_request, error)
+def _explained(request: Request, status: HTTPStatus, headers: Mapping[str, str]) -> str:
+    path = request.url.path
+    if status is HTTPStatus.NOT_FOUND:
+        return f"There is nothing at {path}; /docs lists what there is."
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{path} does not take {request.method}, only {headers.get('Allow', 'others')}."
+    return status.phrase
 
 
-def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, PoolTimeoutError):
+        reason = "All connections to the database are in use; try again in a moment."
+    elif is_disconnect(error):
+        reason = "The database does not answer; try again in a moment."
+    else:
+        return unexpected_error(request, error)
+    log.warning("no connection to the database", error=str(error).split("\n", 1)[0])
+    return _assay_error(request, Unavailable(reason))
+
+
+def unexpected_error(_request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error that nobody foresaw; the log has it, the caller only its id."""
     log.exception("unexpected error", exc_info=error)
     detail = "Something went wrong inside Assay; the log has the details under this request id."
     return problem_response(AssayError.status, detail, AssayError.code)
@@ -135,6 +165,5 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AssayError, _assay_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(DBAPIError, _database_error)
-    app.add_exception_handler(OSError, _database_error)
-    app.add_exception_handler(Exception, _unexpected)
+    for kind in (DBAPIError, PoolTimeoutError, *CONNECTION_ERRORS):
+        app.add_exception_handler(kind, _database_error)

@@ -1,10 +1,10 @@
 """Limits held over all workers: each process holds a lease on a part of every limit.
 
 A row for each process and scope says how much of the limit it may use and until when. Each
-process renews its rows a few times a second and takes its fair share of what the others leave,
-so the parts never add up to more than the limit: one that has to shrink writes the smaller
-part only once its calls in flight fit in it, one that wants more takes only what is free.
-A process that dies stops renewing, and its part falls back to the others.
+process renews its rows, more often where it shares, and takes its fair share of what the
+others leave, so the parts never add up to more than the limit: one that has to shrink writes
+the smaller part only once its calls in flight fit in it, one that wants more takes only what
+is free. A process that dies stops renewing, and its part falls back to the others.
 """
 
 import asyncio
@@ -33,8 +33,9 @@ LEASE_SECONDS = 6.0
 # Stop before the lease ends, by more than clocks and a slow loop may differ.
 SAFETY_SECONDS = 1.5
 RENEW_TIMEOUT = 2.0
-BUSY_EVERY = 0.2
-IDLE_EVERY = 2.0
+# While another process wants the same, parts move several times a second.
+SHARED_EVERY = 0.2
+ALONE_EVERY = 1.0
 # A scope that nobody here used for so long is given up until it is used again.
 FORGET_AFTER = 30.0
 
@@ -98,6 +99,7 @@ class SharedLimits:
         self._new = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._renewed_at = 0.0
+        self._shared = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._keep_renewing())
@@ -138,19 +140,17 @@ class SharedLimits:
                     await session.execute(delete(Lease).where(or_(mine, dead)))
 
     async def _keep_renewing(self) -> None:
-        last = 0.0
         while True:
+            busy = self._shared and any(scope.wanted for scope in self._scopes.values())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._new.wait(), BUSY_EVERY)
-            new, now = self._new.is_set(), time.monotonic()
+                pause = SHARED_EVERY if busy else ALONE_EVERY
+                await asyncio.wait_for(self._new.wait(), pause)
             self._new.clear()
-            busy = False
+            now = time.monotonic()
             for scope in self._scopes.values():
                 if scope.wanted:
                     scope.used_at = now
-                    busy = True
-            if self._scopes and (new or busy or now - last >= IDLE_EVERY):
-                last = now
+            if self._scopes:
                 await self._renew(now)
 
     async def _renew(self, now: float) -> None:
@@ -199,6 +199,7 @@ class SharedLimits:
             )
         ):
             others[lease.scope].append(lease)
+        self._shared = any(others.values())
         rows = [
             {
                 "scope": name,

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from assay.core.database import Database
 from assay.core.errors import SetupError
@@ -27,6 +29,7 @@ def alembic_config(connection: Connection | None = None) -> Config:
 def _upgrade(connection: Connection, revision: str) -> None:
     # Two servers that start at once on one database take turns.
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    _require_known(MigrationContext.configure(connection).get_current_revision())
     command.upgrade(alembic_config(connection), revision)
 
 
@@ -35,9 +38,17 @@ def _downgrade(connection: Connection, revision: str) -> None:
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database's tables to `revision`, all or nothing."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(_upgrade, revision)
+    """Bring the database's tables to `revision`, all or nothing.
+
+    Raises:
+        SetupError: the database does not let us, or a newer Assay has migrated it.
+    """
+    try:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(_upgrade, revision)
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
+        raise SetupError(f"The migration failed and has changed nothing: {cause}") from error
     # Pooled connections may remember the schema from before.
     await database.dispose()
 
@@ -51,9 +62,21 @@ async def downgrade(database: Database, revision: str) -> None:
 
 def head() -> str:
     """The newest revision in this package."""
-    newest = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    newest = _script().get_current_head()
     assert newest is not None
     return newest
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def _require_known(at: str | None) -> None:
+    if at is not None and at not in {script.revision for script in _script().walk_revisions()}:
+        raise SetupError(
+            f"The database is at revision {at}, which this Assay does not know: a newer one has "
+            "migrated it. Update Assay, or use another database."
+        )
 
 
 async def current(database: Database) -> str | None:
@@ -73,6 +96,7 @@ async def require_head(database: Database) -> None:
     at = await current(database)
     if at == head():
         return
+    _require_known(at)
     raise SetupError(
         f"The database is at revision {at or 'none'}, this Assay needs {head()}. "
         "Run `assay migrate` once, then start again."

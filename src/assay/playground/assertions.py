@@ -37,6 +37,6 @@ Assertions = Annotated[
     AfterValidator(_check_compiles),
     Field(
         max_length=1000,
-        examples=[[{"type": "icontains", "value": "refund"}, {"type": "latency", "threshold": 2000}]],
+        examples=[[{"type": "icontains", "value": "refund"}, {"type": "cost", "threshold": 1}]],
     ),
 ]

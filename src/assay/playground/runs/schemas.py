@@ -41,7 +41,20 @@ class ModelEntry(BaseModel):
 class EvalRunCreate(BaseModel):
     """A run to be started."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt_version_id": "019ab1de-6f00-7a55-8000-3c1f2e5d7a90",
+                    "dataset_id": "019ab1de-6f00-7b12-8000-5d0c9b3e4f21",
+                    "models": [{"model": "builtin/keyword-classifier"}],
+                    "assertions": [{"type": "equals", "value": "{{expected_output}}"}],
+                    "concurrency": 16,
+                }
+            ]
+        },
+    )
 
     prompt_version_id: UUID
     dataset_id: UUID
@@ -54,6 +67,7 @@ class EvalRunCreate(BaseModel):
     name: Text | None = Field(default=None, min_length=1, max_length=255)
     concurrency: int | None = Field(
         default=None,
+        strict=True,
         ge=1,
         le=10_000,
         description="Cells in flight at most, over all workers (64 where nothing is said)",

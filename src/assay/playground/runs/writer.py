@@ -17,7 +17,9 @@ from assay.playground.runs.models import RunStatus
 
 log = structlog.get_logger(__name__)
 
-FLUSH_EVERY = 0.1
+# A write waits for whichever comes first.
+FLUSH_SECONDS = 0.2
+FLUSH_ROWS = 200
 # With nothing to store, how often to look whether the run and its jobs are still ours.
 LOOK_EVERY = 1.0
 # So many rows waiting for a database that is away, and cells wait too.
@@ -113,7 +115,7 @@ SELECT (SELECT status FROM playground.eval_runs WHERE id = $1) AS status,
 
 
 class ResultWriter:
-    """Collects rows of one run and stores them about ten times a second.
+    """Collects rows of one run and stores them every 200 ms, or 200 rows.
 
     A database that is away is waited for, with the rows kept. `on_status` gets the run's
     status with every write, so that a cancel is seen within a second.
@@ -135,6 +137,7 @@ class ResultWriter:
         self._holders: dict[UUID, Holder] = {}
         self._rows: list[ResultRow] = []
         self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -151,6 +154,8 @@ class ResultWriter:
         """Store `row` with the next write."""
         self._rows.append(row)
         self._arrived.set()
+        if len(self._rows) >= FLUSH_ROWS:
+            self._enough.set()
         if len(self._rows) >= MOST_WAITING:
             self._room.clear()
 
@@ -165,12 +170,14 @@ class ResultWriter:
                 self._arrived.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._arrived.wait(), LOOK_EVERY)
-            await asyncio.sleep(FLUSH_EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), FLUSH_SECONDS)
             if self._holders:
                 await self._flush()
 
     async def _flush(self) -> None:
         rows, self._rows = self._rows, []
+        self._enough.clear()
         self._room.set()
         holders = list(self._holders.values())
         status, held = await self._store(rows, holders)

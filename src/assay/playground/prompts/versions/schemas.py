@@ -202,7 +202,7 @@ class LabelUpdate(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"version_number": 3}]})
 
-    version_number: int = Field(ge=1, le=2**31 - 1)
+    version_number: int = Field(strict=True, ge=1, le=2**31 - 1)
 
 
 class RenderRequest(Input):

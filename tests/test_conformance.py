@@ -1,0 +1,182 @@
+"""Every operation of `/api/v1` keeps what openapi.json promises, for good input and for bad.
+
+Schemathesis makes the requests from the document itself and holds the answers against it. They
+go to the real application and database, and most of them are about things that are there.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, CheckContext, GenerationMode, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.playground.conftest import Factory
+
+from assay.core.database import Database
+from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
+
+DOCUMENT = json.loads((Path(__file__).parent.parent / "openapi.json").read_text())
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+OPERATIONS = {
+    operation["operationId"]: SCHEMA[path][method.upper()]
+    for path, methods in DOCUMENT["paths"].items()
+    if path.startswith("/api/v1")
+    for method, operation in methods.items()
+}
+EXAMPLES = 8
+# What these succeed on is not there any more, or not as it was.
+USING_UP = {name for name in OPERATIONS if re.search(":(delete|cancel|resume)_", name)}
+AnyCase = Case[Any]
+World = dict[str, list[str]]
+MakeWorld = Callable[[], Awaitable[World]]
+
+
+def errors_are_problems(_ctx: CheckContext, response: Response, _case: AnyCase) -> None:
+    """Each error is a problem document with the id of the request."""
+    if response.status_code >= 400:
+        assert response.headers["content-type"] == ["application/problem+json"]
+        problem = response.json()
+        assert problem["status"] == response.status_code
+        assert problem["detail"]
+        assert [problem["request_id"]] == response.headers["x-request-id"]
+
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    errors_are_problems,
+]
+
+
+@pytest.fixture
+def make_world(client: httpx2.AsyncClient, database: Database) -> MakeWorld:
+    """Makes some of everything; gives ids by the names they have in paths and bodies."""
+    make = Factory(client, database)
+
+    async def world() -> World:
+        use_case = await make.use_case()
+        prompt, dataset = await make.prompt(use_case["id"]), await make.dataset(use_case["id"])
+        version, unused = await make.version(prompt["id"]), await make.version(prompt["id"])
+        path = f"/prompts/{prompt['id']}/labels/live"
+        await make.call("PUT", path, 200, {"version_number": version["version_number"]})
+        items = await make.items(dataset["id"], 2)
+        run_id, ended_id = [await make.run(version["id"], dataset["id"]) for _ in range(2)]
+        async with database.session() as session:
+            ended = await session.get_one(EvalRun, ended_id)
+            ended.status = RunStatus.canceled
+            session.add(
+                EvalResult(
+                    eval_run_id=run_id,
+                    dataset_item_id=UUID(items[0]["id"]),
+                    model_id="builtin/echo",
+                    model_config={"model": "builtin/echo"},
+                    output="message 0",
+                    grading={"passed": True, "score": 1.0},
+                    passed=True,
+                    score=1.0,
+                )
+            )
+        return {
+            "project_id": [use_case["project_id"]],
+            "use_case_id": [use_case["id"]],
+            "prompt_id": [prompt["id"]],
+            "prompt_version_id": [version["id"]],
+            "version_id": [version["id"], unused["id"]],
+            "reference": ["live", "2"],
+            "label": ["live"],
+            "dataset_id": [dataset["id"]],
+            "item_id": [item["id"] for item in items],
+            "run_id": [str(run_id), str(ended_id)],
+        }
+
+    return world
+
+
+@pytest.fixture
+async def world(make_world: MakeWorld) -> World:
+    return await make_world()
+
+
+def is_good(case: AnyCase, location: ParameterLocation) -> bool:
+    """Whether this part of a request was made to conform to the document."""
+    part = case.meta.components.get(location) if case.meta else None
+    return part is not None and part.mode is GenerationMode.POSITIVE
+
+
+def aim(case: AnyCase, world: World, choice: int) -> None:
+    """Make the request one about things that are there; `choice` among several."""
+    ids = {name: given[choice % len(given)] for name, given in world.items()}
+    if is_good(case, ParameterLocation.PATH):
+        for name in case.path_parameters.keys() & ids.keys():
+            case.path_parameters[name] = ids[name]
+    if is_good(case, ParameterLocation.BODY) and isinstance(case.body, dict):
+        for name in case.body.keys() & ids.keys():
+            case.body[name] = ids[name]
+        if "models" in case.body:
+            case.body["models"] = [{"model": "builtin/echo"}]
+
+
+async def send(client: httpx2.AsyncClient, case: AnyCase) -> httpx2.Response:
+    prepared = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()
+    assert prepared.method
+    assert prepared.url
+    assert prepared.body is None or isinstance(prepared.body, str | bytes)
+    headers = {name: str(value) for name, value in prepared.headers.items()}
+    return await client.request(
+        prepared.method, prepared.url, headers=headers, content=prepared.body
+    )
+
+
+@cache
+def requests_for(operation_id: str, mode: GenerationMode) -> st.SearchStrategy[AnyCase]:
+    return OPERATIONS[operation_id].as_strategy(mode)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+async def test_an_operation_keeps_its_word(
+    client: httpx2.AsyncClient,
+    world: World,
+    make_world: MakeWorld,
+    operation_id: str,
+    mode: GenerationMode,
+    data: st.DataObject,
+) -> None:
+    case = data.draw(requests_for(operation_id, mode))
+    choice = data.draw(st.integers(0, 8), label="which of those that are there; 0 for none")
+    if choice:
+        aim(case, world, choice)
+    response = await send(client, case)
+    case.validate_response(response, checks=CHECKS)
+    if response.is_success and operation_id in USING_UP:
+        world.update(await make_world())
