@@ -3,7 +3,7 @@
     python benchmarks/run_engine.py                 # 10,000 cells at 64 and 256 in flight
     python benchmarks/run_engine.py --memory        # 1,000 against 100,000 cells as well
 
-A scripted model server answers after 50 ms, so at most `in flight / 0.05` cells a second are
+A model server on loopback answers after 50 ms, so at most `in flight / 0.05` cells a second are
 possible. The worker has a core to itself; the server, PostgreSQL, the model server and this
 program share the other ones. The bare loop is the same work with nothing around it (aiohttp,
 Jinja2, inserts every 200 ms), in turn with it on the same core; of three rounds the middle one
@@ -22,7 +22,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from assay.testing.scripted_process import ScriptedProcess, run_scripted_server
+from assay.testing.scripted_process import ScriptedProcess, run_load_server
 from bare_loop import bare_database, bare_loop
 from processes import Assay, assay, cores, cpu_seconds, peak_megabytes, pin, post
 
@@ -208,7 +208,7 @@ def main() -> None:
     pin(0, other_cores)
     measurements = []
     with (
-        run_scripted_server(latency=LATENCY, no_remember=True) as model,
+        run_load_server(LATENCY) as model,
         assay(model.base_url) as target,
         bare_database() as dsn,
     ):

@@ -13,22 +13,20 @@ Json = dict[str, Any]
 
 def completion(number: int, request: ChatRequest, text: str) -> web.Response:
     """A whole answer."""
-    return json_response(
-        {
-            "id": f"chatcmpl-{number}",
-            "object": "chat.completion",
-            "created": 0,
-            "model": request["model"],
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": text},
-                    "finish_reason": "stop",
-                }
-            ],
-            "usage": usage(request, text),
-        }
-    )
+    return json_response(completion_body(number, request, text))
+
+
+def completion_body(number: int, request: ChatRequest, text: str) -> Json:
+    """The JSON of a whole answer."""
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": usage(request, text),
+    }
 
 
 def events(number: int, request: ChatRequest, text: str) -> Iterator[bytes]:

@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -39,8 +39,9 @@ class ScriptedProcess:
         return counters
 
 
-@contextmanager
-def run_scripted_server(**options: float | str | bool) -> Iterator[ScriptedProcess]:
+def run_scripted_server(
+    **options: float | str | bool,
+) -> AbstractContextManager[ScriptedProcess]:
     """Run `python -m assay.testing.scripted_model` while the context lasts.
 
     Args:
@@ -50,7 +51,24 @@ def run_scripted_server(**options: float | str | bool) -> Iterator[ScriptedProce
     Raises:
         RuntimeError: the server did not start; its own message is on stderr.
     """
-    command = [sys.executable, "-m", "assay.testing.scripted_model"]
+    return _run("assay.testing.scripted_model", options)
+
+
+def run_load_server(latency: float) -> AbstractContextManager[ScriptedProcess]:
+    """Run `python -m assay.testing.load_model` while the context lasts.
+
+    Args:
+        latency: seconds before each answer.
+
+    Raises:
+        RuntimeError: the server did not start; its own message is on stderr.
+    """
+    return _run("assay.testing.load_model", {"latency": latency})
+
+
+@contextmanager
+def _run(module: str, options: Mapping[str, float | str | bool]) -> Iterator[ScriptedProcess]:
+    command = [sys.executable, "-m", module]
     for name, value in options.items():
         command.append(f"--{name.replace('_', '-')}")
         if value is not True:
