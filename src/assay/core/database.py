@@ -27,6 +27,8 @@ CONNECT_SECONDS = 10.0
 CONNECTION_ERRORS = (
     OSError,
     asyncpg.InterfaceError,
+    # A connection cut off in the middle of a statement can be left in a state of its own.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,

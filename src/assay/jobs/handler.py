@@ -52,7 +52,9 @@ class JobHandler:
     `run` does the job; it may be started again after any point, so it looks at what is
     stored first. It either calls `complete` with its last write or just returns.
     `on_failure` writes, in the same transaction, what the failure means for the room.
+    `ready` says whether this worker has room for one more; while not, others take them.
     """
 
     run: Callable[[RunningJob], Awaitable[None]]
     on_failure: Callable[[AsyncSession, RunningJob, str], Awaitable[None]]
+    ready: Callable[[], bool] = lambda: True

@@ -11,6 +11,7 @@ import structlog
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as EngineJob
+from pgqueuer.domain.types import QueueEntrypoint
 from sqlalchemy.exc import DBAPIError
 
 from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
@@ -30,6 +31,18 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 POLL = timedelta(seconds=2)
 ORPHANS_EVERY = 15.0
 LONGEST_BACKOFF = 60.0
+
+
+class _Manager(QueueManager):
+    """PgQueuer's manager, which takes only what this worker has room for."""
+
+    def __init__(self, pool: asyncpg.Pool, handlers: Mapping[str, JobHandler]) -> None:
+        super().__init__(engine_queries(SteadyDriver(pool)), channel=ENGINE_SETTINGS.channel)
+        self._handlers = handlers
+
+    def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
+        ready = {name for name, handler in self._handlers.items() if handler.ready()}
+        return {name for name in self.entrypoint_registry if name in ready}
 
 
 class JobWorker:
@@ -69,8 +82,8 @@ class JobWorker:
             try:
                 async with self._pool() as pool:
                     await self._serve(pool)
-            except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
-                log.warning("job engine failed, starting it again", error=str(error))
+            except Exception as error:  # a worker that ends takes no job any more
+                log.exception("job engine failed, starting it again", exc_info=error)
                 await asyncio.sleep(1)
 
     @contextlib.asynccontextmanager
@@ -91,7 +104,7 @@ class JobWorker:
             pool.terminate()
 
     async def _serve(self, pool: asyncpg.Pool) -> None:
-        manager = QueueManager(engine_queries(SteadyDriver(pool)), channel=ENGINE_SETTINGS.channel)
+        manager = _Manager(pool, self._handlers)
         for job_type in self._handlers:
             manager.entrypoint(job_type, accepts_context=False)(self._run_engine_job)
         self._manager = manager

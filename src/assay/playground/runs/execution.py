@@ -7,7 +7,7 @@ up a fast one. All shards that this worker has of the run feed the same lanes.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from assay.core.database import Database
@@ -25,6 +25,9 @@ from assay.playground.runs.specification import (
     load_specification,
 )
 from assay.playground.runs.writer import ResultWriter
+
+# Shards that a worker reads at a time, before it knows how much there is to do in them.
+OPENING_AT_ONCE = 2
 
 Cell = tuple[Item, ModelChoice]
 
@@ -116,6 +119,16 @@ class Lane:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    @property
+    def busy(self) -> int:
+        """Cells in hand."""
+        return len(self._tasks)
+
+    @property
+    def waiting(self) -> int:
+        """Cells in line."""
+        return sum(len(cells) for _shard, cells in self._lines)
+
     def cancel(self) -> None:
         """Drop the line and break off what is in flight."""
         self._lines.clear()
@@ -189,6 +202,11 @@ class RunExecution:
             self._shards.discard(shard)
             self._writer.leave(shard)
 
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """The lanes of its models."""
+        return self._lanes.values()
+
     async def close(self) -> None:
         """Break off whatever is left."""
         for lane in self._lanes.values():
@@ -220,7 +238,31 @@ class RunExecutions:
         self._max_in_flight = max_in_flight
         self._open: dict[UUID, RunExecution] = {}
         self._users: dict[UUID, int] = {}
+        self._opening: set[object] = set()
         self._lock = asyncio.Lock()
+
+    def has_room(self) -> bool:
+        """Whether one more shard would be worked on soon.
+
+        Not while as many cells are in hand as this worker may have and two rounds more are in
+        line: a worker with nothing to do can have the next shard instead.
+        """
+        if len(self._opening) >= OPENING_AT_ONCE:
+            return False
+        lanes = [lane for execution in self._open.values() for lane in execution.lanes]
+        if sum(lane.busy for lane in lanes) < self._max_in_flight:
+            return True
+        return sum(lane.waiting for lane in lanes) < 2 * self._max_in_flight
+
+    @contextlib.contextmanager
+    def opening(self) -> Iterator[Callable[[], None]]:
+        """A shard is being read; call what this yields once its cells are in line."""
+        mark = object()
+        self._opening.add(mark)
+        try:
+            yield lambda: self._opening.discard(mark)
+        finally:
+            self._opening.discard(mark)
 
     @contextlib.asynccontextmanager
     async def join(self, job: RunningJob, run_id: UUID) -> AsyncIterator[RunExecution | None]:

@@ -31,13 +31,16 @@ def run_handlers(gateway: Gateway, max_in_flight: int) -> Mapping[str, JobHandle
     executions = RunExecutions(gateway, max_in_flight)
 
     async def run_cells(job: RunningJob) -> None:
-        async with executions.join(job, _run_id(job)) as execution:
-            if execution is not None:
-                await work_shard(job, execution)
+        with executions.opening() as opened:
+            async with executions.join(job, _run_id(job)) as execution:
+                work = await read_shard(job, execution) if execution else None
+                if execution and work:
+                    opened()
+                    await work_shard(job, execution, work)
 
     return {
         PLAN_JOB: JobHandler(plan_run, fail_run),
-        CELLS_JOB: JobHandler(run_cells, fail_run),
+        CELLS_JOB: JobHandler(run_cells, fail_run, executions.has_room),
     }
 
 
@@ -60,18 +63,22 @@ async def plan_run(job: RunningJob) -> None:
         await hand_out(session, job.actor, run.id, job.id, shards=SHARDS_AHEAD)
 
 
-async def work_shard(job: RunningJob, execution: RunExecution) -> None:
-    """Work off the cells of a shard that have no result yet, then end the shard."""
+async def read_shard(job: RunningJob, execution: RunExecution) -> ShardWork | None:
+    """The cells of a shard that have no result yet; `None` where the run has ended."""
     specification = execution.specification
     async with job.database.session() as session:
         run = await session.get(EvalRun, specification.run_id)
         shard = await session.get(EvalRunShard, (specification.run_id, job.params["shard"]))
         if run is None or shard is None or not run.status.is_active:
-            return
+            return None
         cells = await open_cells(session, specification, shard, run.dataset_id)
-    work = ShardWork(
+    return ShardWork(
         job.id, job.attempt, [(item, specification.models[place]) for item, place in cells]
     )
+
+
+async def work_shard(job: RunningJob, execution: RunExecution, work: ShardWork) -> None:
+    """Work off the cells of a shard, then end it."""
     stopper = asyncio.create_task(_stop_with(job.stopping, work))
     try:
         if not await execution.work(work):
@@ -80,8 +87,8 @@ async def work_shard(job: RunningJob, execution: RunExecution) -> None:
         stopper.cancel()
     async with job.database.session() as session:
         await job.complete(session)
-        parent_id = job.parent_id or job.id
-        await end_shard(session, job.actor, specification.run_id, shard.number, parent_id)
+        run_id, parent_id = execution.specification.run_id, job.parent_id or job.id
+        await end_shard(session, job.actor, run_id, job.params["shard"], parent_id)
 
 
 async def _stop_with(stopping: asyncio.Event, work: ShardWork) -> None:
