@@ -27,7 +27,10 @@ from assay.playground.runs.specification import (
 from assay.playground.runs.writer import ResultWriter
 
 # Shards that a worker reads at a time, before it knows how much there is to do in them.
-OPENING_AT_ONCE = 2
+OPENING_AT_ONCE = 3
+
+# Cells that a worker with all in hand that it may have keeps in line, as a multiple of those.
+ROUNDS_IN_LINE = 5
 
 Cell = tuple[Item, ModelChoice]
 
@@ -244,7 +247,7 @@ class RunExecutions:
     def has_room(self) -> bool:
         """Whether one more shard would be worked on soon.
 
-        Not while as many cells are in hand as this worker may have and two rounds more are in
+        Not while as many cells are in hand as this worker may have and some rounds more are in
         line: a worker with nothing to do can have the next shard instead.
         """
         if len(self._opening) >= OPENING_AT_ONCE:
@@ -252,7 +255,7 @@ class RunExecutions:
         lanes = [lane for execution in self._open.values() for lane in execution.lanes]
         if sum(lane.busy for lane in lanes) < self._max_in_flight:
             return True
-        return sum(lane.waiting for lane in lanes) < 2 * self._max_in_flight
+        return sum(lane.waiting for lane in lanes) < ROUNDS_IN_LINE * self._max_in_flight
 
     @contextlib.contextmanager
     def opening(self) -> Iterator[Callable[[], None]]:
