@@ -7,20 +7,35 @@ from typing import cast
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from assay import __version__
 from assay.core.config import Settings
-from assay.core.database import Database
+from assay.core.database import Database, Session
 from assay.core.errors import SetupError
+from assay.core.listening import Listener
+from assay.core.metrics import Measured, exposition
 from assay.core.middleware import BodyLimit, RequestId, UnexpectedErrors
-from assay.core.problems import Problem, install_problem_handlers
+from assay.core.problems import install_problem_handlers
+from assay.core.secrets import load_secret_key
+from assay.core.security_headers import SecurityHeaders
+from assay.events.feed import EventFeed
+from assay.gateway.credentials.store import CredentialStore
+from assay.identity.access import MetricsReader, SignedIn, public, public_paths
+from assay.identity.authentication import Authenticator
+from assay.identity.middleware import Authentication
+from assay.identity.safety import require_safe_to_serve
+from assay.jobs.metrics import count_jobs
+from assay.openapi import complete_document
 from assay.startup import open_database
 from assay.wiring import v1_routers
 from assay.worker import open_gateway, run_worker
 
-health = APIRouter(tags=["health"])
+health = APIRouter(tags=["health"], dependencies=[public])
+pages = APIRouter()
 
 
 class Health(BaseModel):
@@ -77,6 +92,25 @@ async def get_api_health(request: Request, response: Response) -> DatabaseHealth
     return DatabaseHealth(status="error", database="unreachable", reason=reason)
 
 
+@pages.get("/openapi.json", include_in_schema=False)
+async def get_openapi(request: Request, _actor: SignedIn) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.openapi())
+
+
+@pages.get("/docs", include_in_schema=False)
+async def get_docs(_actor: SignedIn) -> HTMLResponse:
+    """The API, described and to be tried out."""
+    return get_swagger_ui_html(openapi_url="openapi.json", title="Assay")
+
+
+@pages.get("/metrics", include_in_schema=False)
+async def get_metrics(session: Session, _actor: MetricsReader) -> Response:
+    """Metrics for Prometheus."""
+    await count_jobs(session)
+    return exposition()
+
+
 def operation_id(route: APIRoute) -> str:
     """`tag:function`, so that generated clients have readable names."""
     return f"{route.tags[0] if route.tags else 'assay'}:{route.name}"
@@ -84,29 +118,46 @@ def operation_id(route: APIRoute) -> str:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the database, the gateway and the worker inside; close them in reverse."""
+    """Open what a server needs, and the worker inside; close it all in reverse."""
     settings = cast("Settings", app.state.settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
-        gateway = await stack.enter_async_context(open_gateway(settings, database))
+        await require_safe_to_serve(settings, database)
+        listener = Listener(database)
+        credentials = CredentialStore(settings, database, listener)
         app.state.database = database
-        app.state.gateway = gateway
+        app.state.authenticator = Authenticator(database, load_secret_key(settings), listener)
+        app.state.feed = EventFeed(database, listener)
+        await stack.enter_async_context(listener)
+        await stack.enter_async_context(app.state.feed)
+        app.state.gateway = await stack.enter_async_context(
+            open_gateway(settings, database, credentials)
+        )
         if settings.server_workers:
-            await stack.enter_async_context(run_worker(settings, database, gateway))
+            await stack.enter_async_context(run_worker(settings, database, app.state.gateway))
         yield
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; its lifespan opens and closes everything it needs."""
+    """The application; its lifespan opens and closes everything it needs.
+
+    Raises:
+        UnguardedRoute: somebody forgot to say who may use a route.
+    """
     app = FastAPI(
         title="Assay",
         version=__version__,
         summary="Prompts, datasets, evaluations, agents and people in one self-hosted server.",
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
+        # They need a sign-in as everything else, so they are routes of our own.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.include_router(health)
+    app.include_router(pages)
     for router in v1_routers():
         app.include_router(router, prefix="/api/v1")
     install_problem_handlers(app)
@@ -114,6 +165,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Authentication, server=app, settings=settings, public=public_paths(app))
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
@@ -122,22 +174,8 @@ def create_app(settings: Settings) -> FastAPI:
         allow_headers=["*"],
         expose_headers=["Link", "X-Request-ID", "X-Total-Count"],
     )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured)
     app.add_middleware(RequestId)
-    _describe_problems(app)
+    complete_document(app)
     return app
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put the problem document into the OpenAPI document that `app` generates."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, object]:
-        if app.openapi_schema is None:
-            document = generate()
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas["Problem"] = schema
-        return app.openapi_schema or {}
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,26 +1,143 @@
 """The only place where rooms are bound: to the foundation, and through protocols to each other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from assay.core.database import Base
+from assay.core.config import Settings
+from assay.core.database import Base, Database
+from assay.events.endpoints import Wanted, feed_router
+from assay.events.feed import FeedEvent
+from assay.events.models import Topic
+from assay.events.service import remove_old as remove_old_events
+from assay.gateway.credentials.endpoints import router as providers_router
+from assay.gateway.leases import Lease
 from assay.gateway.service import Gateway
+from assay.identity.access import Guard
+from assay.identity.actor import Actor, Role, Scope
+from assay.identity.audit.endpoints import router as audit_router
+from assay.identity.audit.service import remove_old as remove_old_entries
+from assay.identity.authentication import Authenticator
+from assay.identity.keys.endpoints import keys_router
+from assay.identity.sessions.endpoints import router as auth_router
+from assay.identity.sessions.service import remove_ended as remove_ended_sessions
+from assay.identity.users.endpoints import router as users_router
 from assay.jobs.handler import JobHandler
-from assay.jobs.models import Job
+from assay.playground.projects.members.service import shared_projects
+from assay.playground.projects.service import authorize_project
 from assay.playground.router import router as playground_router
 from assay.playground.runs.tasks import run_handlers
 
 # Importing the rooms above has put all their tables into this one description of the database.
 metadata = Base.metadata
-assert Job.metadata is metadata
+assert Lease.metadata is metadata
+
+# What an API key has to be for to follow a topic.
+_TOPIC_SCOPES = {
+    Topic.projects: Scope.playground_read,
+    Topic.prompts: Scope.playground_read,
+    Topic.datasets: Scope.playground_read,
+    Topic.runs: Scope.playground_read,
+    Topic.jobs: Scope.playground_read,
+    Topic.users: Scope.admin,
+}
 
 
 def v1_routers() -> list[APIRouter]:
     """The routers of all rooms under `/api/v1`."""
-    return [playground_router]
+    # Whoever is signed in may follow the feed; what they see there is decided for each event.
+    guard = Depends(Guard(Role.viewer, None))
+    return [
+        auth_router,
+        users_router,
+        keys_router(_require_project),
+        audit_router,
+        providers_router,
+        feed_router(Depends(_reader_maker), [guard]),
+        playground_router,
+    ]
 
 
 def job_handlers(gateway: Gateway, max_in_flight: int) -> Mapping[str, JobHandler]:
     """Every type of job that a worker does, with its handler."""
     return {**run_handlers(gateway, max_in_flight)}
+
+
+async def remove_old_rows(settings: Settings, session: AsyncSession, limit: int) -> int:
+    """Remove up to `limit` rows of each kind that nobody needs any more; gives their number."""
+    return (
+        await remove_old_events(session, hours=settings.events_hours, limit=limit)
+        + await remove_old_entries(session, days=settings.audit_days, limit=limit)
+        + await remove_ended_sessions(session, limit=limit)
+    )
+
+
+async def _require_project(session: AsyncSession, actor: Actor, project_id: UUID) -> None:
+    await authorize_project(session, actor, Role.viewer, project_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _ActorSight:
+    """What an actor sees of the feed."""
+
+    wanted: Wanted
+    topics: frozenset[Topic]
+    user_id: str | None
+    projects: frozenset[UUID] | None
+
+    def sees(self, event: FeedEvent) -> bool:
+        if event.topic not in self.topics or not self.wanted.takes(event.topic, event.subject):
+            return False
+        return (
+            self.projects is None
+            or event.project_id in self.projects
+            or (event.user_id is not None and event.user_id == self.user_id)
+        )
+
+
+class _ActorReader:
+    """A reader of the feed who came with a request, and what they may see from then on."""
+
+    def __init__(
+        self, actor: Actor, wanted: Wanted, authenticator: Authenticator, database: Database
+    ) -> None:
+        self._actor = actor
+        self._wanted = wanted
+        self._authenticator = authenticator
+        self._database = database
+        self._version = -1
+
+    @property
+    def stale(self) -> bool:
+        return self._version != self._authenticator.version
+
+    async def sight(self) -> _ActorSight | None:
+        version = self._authenticator.version
+        actor = await self._authenticator.again(self._actor)
+        if actor is None:
+            return None
+        topics = frozenset(topic for topic, scope in _TOPIC_SCOPES.items() if actor.may_use(scope))
+        projects = await self._projects(actor)
+        self._version = version
+        user_id = actor.user_id if actor.project_id is None else None
+        return _ActorSight(self._wanted, topics, user_id, projects)
+
+    async def _projects(self, actor: Actor) -> frozenset[UUID] | None:
+        only = None if actor.project_id is None else frozenset({actor.project_id})
+        if actor.role is Role.admin or actor.own_id is None:
+            return only
+        async with self._database.session() as session:
+            shared = await shared_projects(session, actor.own_id)
+        return shared if only is None else shared & only
+
+
+def _reader_maker(request: Request) -> Callable[[Wanted], _ActorReader]:
+    state = request.app.state
+
+    def make(wanted: Wanted) -> _ActorReader:
+        return _ActorReader(request.state.actor, wanted, state.authenticator, state.database)
+
+    return make

@@ -7,16 +7,28 @@ from contextlib import asynccontextmanager
 
 from assay.core.config import Settings
 from assay.core.database import Database
+from assay.gateway.credentials.store import CredentialStore
 from assay.gateway.leases import SharedLimits
 from assay.gateway.service import Gateway
+from assay.housekeeping import keep_house
 from assay.jobs.worker import JobWorker
 from assay.wiring import job_handlers
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, database: Database) -> AsyncIterator[Gateway]:
-    """The model gateway of this process, its limits shared with all others on `database`."""
-    async with SharedLimits(database) as limits, Gateway(settings, limits) as gateway:
+async def open_gateway(
+    settings: Settings, database: Database, credentials: CredentialStore | None = None
+) -> AsyncIterator[Gateway]:
+    """The model gateway of this process, its limits shared with all others on `database`.
+
+    Without `credentials` that are kept up to date, what is stored now is what counts.
+    """
+    credentials = credentials or CredentialStore(settings, database)
+    await credentials.load()
+    async with (
+        SharedLimits(database) as limits,
+        Gateway(settings, limits, credentials=credentials) as gateway,
+    ):
         yield gateway
 
 
@@ -36,8 +48,9 @@ async def run_worker(
     gc.collect()
     gc.freeze()
     task = asyncio.create_task(worker.run())
-    try:
-        yield task
-    finally:
-        worker.stop()
-        await task
+    async with keep_house(settings, database):
+        try:
+            yield task
+        finally:
+            worker.stop()
+            await task

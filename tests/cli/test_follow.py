@@ -38,7 +38,13 @@ async def active_run(database: Database) -> UUID:
         for row in (project, use_case, dataset, prompt, version):
             session.add(row)
             await session.flush()
-        run = EvalRun(prompt_version_id=version.id, dataset_id=dataset.id, models=[], total=1)
+        run = EvalRun(
+            project_id=project.id,
+            prompt_version_id=version.id,
+            dataset_id=dataset.id,
+            models=[],
+            total=1,
+        )
         session.add(run)
         await session.flush()
         return run.id

@@ -39,7 +39,12 @@ def test_a_port_in_use_is_named_with_its_user_and_the_remedy(taken: int) -> None
     assert "--port or API_PORT" in caught.value.detail
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
-def test_only_loopback_is_listened_on(host: str) -> None:
-    with pytest.raises(SetupError, match="loopback only"):
+def test_all_addresses_can_be_listened_on() -> None:
+    with closing(listen(settings("0.0.0.0"))) as listener:
+        assert address(listener) == f"http://0.0.0.0:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_refused(host: str) -> None:
+    with pytest.raises(SetupError, match=f"HOST is {host}, which is no address of this machine"):
         listen(settings(host))

@@ -31,10 +31,12 @@ def test_a_port_in_use_is_a_clear_error(assay: Run, dsn: str) -> None:
             assert f"Port {port} on 127.0.0.1 cannot be used: it is in use by" in ended.err
 
 
-def test_other_addresses_are_refused(assay: Run) -> None:
-    ended = assay("up", "--host", "0.0.0.0")
+def test_it_is_not_opened_to_others_without_a_secret_and_an_admin(assay: Run) -> None:
+    ended = assay("up", "--host", "0.0.0.0", "--port", "0")
     assert ended.code == 2
-    assert "loopback only" in ended.err
+    assert "HOST is 0.0.0.0, so others can reach this server" in ended.err
+    assert "set SECRET_KEY to 32 or more random characters" in ended.err
+    assert "assay users create --role admin" in ended.err
 
 
 def test_the_embedded_database_ends_with_the_server(spawn: Run, tmp_path: Path) -> None:

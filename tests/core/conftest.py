@@ -10,6 +10,8 @@ from fastapi import APIRouter
 from assay.app import create_app
 from assay.core.config import Settings
 from assay.core.database import Database
+from assay.core.secrets import load_secret_key
+from assay.identity.authentication import Authenticator
 
 Serve = Callable[..., Awaitable[httpx2.AsyncClient]]
 
@@ -24,6 +26,7 @@ async def serve(settings: Settings, database: Database) -> AsyncIterator[Serve]:
         ) -> httpx2.AsyncClient:
             app = create_app(settings.model_copy(update=changes))
             app.state.database = on
+            app.state.authenticator = Authenticator(on, load_secret_key(settings), None)
             for router in routers:
                 app.include_router(router)
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.database import Database
 from assay.core.errors import Invalid
-from assay.identity.actor import LOCAL_ACTOR
+from assay.identity.actor import LOCAL_ACTOR, job_actor
 from assay.jobs import service
 from assay.jobs.handler import HandBack, JobHandler, RunningJob
 from assay.jobs.models import Job, JobStatus
@@ -81,7 +81,7 @@ async def test_a_job_is_run_and_its_record_completed(own_database: Database) -> 
     assert job.attempt == 1
     assert job.started_at is not None
     assert [dict(started.params) for started in recorder.started] == [{"number": 7}]
-    assert recorder.started[0].actor == LOCAL_ACTOR
+    assert recorder.started[0].actor == job_actor(LOCAL_ACTOR.user_id)
 
 
 async def test_a_job_whose_transaction_fails_was_never_there(own_database: Database) -> None:

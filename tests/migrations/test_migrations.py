@@ -41,7 +41,7 @@ DEFINITIONS = """
         ('pg_catalog', 'information_schema', 'public', 'jobs_engine')
     )
     SELECT name || conname || ' ' || pg_get_constraintdef(c.oid)
-    FROM pg_constraint AS c JOIN tables AS t ON t.oid = conrelid
+    FROM pg_constraint AS c JOIN tables AS t ON t.oid = conrelid AND contype <> 't'
     UNION ALL
     SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN tables AS t ON t.oid = indrelid
     UNION ALL

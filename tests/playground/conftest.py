@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from assay.core.database import Database
+from assay.playground.access import project_of_dataset
 from assay.playground.runs.models import EvalRun
 
 Row = dict[str, Any]
@@ -77,7 +78,10 @@ class Factory:
         """A run that nobody works on."""
         async with self._database.session() as session:
             run = EvalRun(
-                prompt_version_id=UUID(version_id), dataset_id=UUID(dataset_id), models=[]
+                project_id=await session.scalar(project_of_dataset(UUID(dataset_id))),
+                prompt_version_id=UUID(version_id),
+                dataset_id=UUID(dataset_id),
+                models=[],
             )
             session.add(run)
             await session.flush()

@@ -18,10 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from assay import migrations
 from assay.cli.database import database_name, reach_database
 from assay.cli.serving import listen
+from assay.core.addresses import is_loopback
 from assay.core.config import Settings
 from assay.core.database import CONNECTION_ERRORS, Database
 from assay.core.errors import AssayError, SetupError
-from assay.gateway.providers.catalog import BUILTIN, KNOWN, is_loopback
+from assay.gateway.providers.catalog import BUILTIN, KNOWN
 from assay.gateway.service import Gateway
 
 GIB = 1024**3

@@ -5,32 +5,36 @@ import math
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import psutil
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assay.cli.process import on_stop
 from assay.core.config import Settings
 from assay.core.errors import SetupError
-from assay.gateway.providers.catalog import is_loopback
+from assay.events.stream import TRANSPORT
+
+_NOT_OURS = {errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN}
 
 
 def listen(settings: Settings) -> socket.socket:
     """A socket bound to HOST and API_PORT, so that a port in use is known before anything starts.
 
     Raises:
-        SetupError: HOST is not this machine itself, or the port cannot be had.
+        SetupError: the port cannot be had, or HOST is no address of this machine.
     """
     host, port = settings.host, settings.api_port
-    if not is_loopback(host):
-        raise SetupError(
-            f"HOST is {host}, but until there is sign-in the server listens on loopback only: "
-            "use 127.0.0.1, and a tunnel or a proxy with sign-in to reach it from elsewhere."
-        )
     try:
         return socket.create_server((host, port), family=_family(host))
     except OSError as error:
+        if error.errno in _NOT_OURS:
+            raise SetupError(
+                f"HOST is {host}, which is no address of this machine: use 127.0.0.1 for this "
+                "machine alone, or 0.0.0.0 for all that reach it."
+            ) from None
         reason = f"{error.strerror or error}. Choose another with --port or API_PORT"
         if error.errno == errno.EADDRINUSE:
             reason = f"{_user_of(port)} Stop that, or choose another port with --port or API_PORT"
@@ -67,17 +71,34 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_CuttableHttp,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
     )
     server = _Server(config, on_ready)
-    with on_stop(server.stop):
+
+    def stop() -> None:
+        # Streams of events would go on for as long as they are let.
+        app.state.feed.close()
+        server.stop()
+
+    with on_stop(stop):
         await server.serve(sockets=[listener])
+
+
+class _CuttableHttp(HttpToolsProtocol):
+    """HTTP that lets a route cut its connection, which a reader that stopped reading needs."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope = cast("dict[str, Any]", self.scope)
+        scope["extensions"] = {TRANSPORT: self.transport}
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ import os
 import re
 from enum import StrEnum
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -14,6 +15,8 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assay.core.errors import FieldFault, SetupError
+
+SHORTEST_SECRET_KEY = 32
 
 # Settings whose values are never shown: addresses can hold a password.
 _HIDDEN = re.compile("key|secret|token|password|url|connection")
@@ -55,6 +58,12 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=5, le=200)
     host: str = "127.0.0.1"
     api_port: int = Field(default=8721, ge=0, le=65535)
+    secret_key: SecretStr | None = None
+    secret_key_previous: SecretStr | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    requests_per_minute: int = Field(default=6000, ge=0)
+    events_hours: float = Field(default=24.0, gt=0)
+    audit_days: float = Field(default=400.0, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = (
         "http://localhost:5173",
         "http://localhost:3000",
@@ -67,11 +76,34 @@ class Settings(BaseSettings):
     worker_jobs: int = Field(default=64, ge=2)
     shutdown_seconds: float = Field(default=20.0, ge=0)
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("secret_key", "secret_key_previous")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        length = len(value.get_secret_value()) if value else 0
+        if 0 < length < SHORTEST_SECRET_KEY:
+            raise _fault(
+                f"takes {SHORTEST_SECRET_KEY} characters or more, at random: "
+                "`openssl rand -base64 48` makes one"
+            )
+        return value if length else None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise _fault(
+                    f"takes addresses and networks such as 10.0.0.0/8, not {network}"
+                ) from None
         return value
 
     @field_validator("database_url")

@@ -5,6 +5,8 @@ message, which is its docstring. Rooms derive their own from these::
 
     AssayError            500
     ├── Invalid           422  input that breaks a rule; `errors` names each place
+    ├── Unauthorized      401  nobody is signed in, or what says so is not valid
+    ├── Forbidden         403  signed in, but not allowed
     ├── NotFound          404  unknown, or not visible to the one who asks
     ├── Conflict          409  clashes with what is there now
     ├── TooLarge          413
@@ -52,6 +54,20 @@ class Invalid(AssayError):
 
     status = 422
     code = "invalid"
+
+
+class Unauthorized(AssayError):
+    """Sign in first."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(AssayError):
+    """You may not do this."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFound(AssayError):

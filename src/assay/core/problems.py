@@ -18,6 +18,7 @@ from assay.core.database import CONNECTION_ERRORS, is_disconnect
 from assay.core.errors import AssayError, FieldFault, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
+DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, *CONNECTION_ERRORS)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -85,7 +86,9 @@ def _assay_error(_request: Request, error: Exception) -> JSONResponse:
     wait = getattr(error, "retry_after", None)
     if wait is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         wait = 1.0
-    headers = None if wait is None else {"Retry-After": str(math.ceil(wait))}
+    headers = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), code=error.code)
     faults = [{"place": fault.place, "message": fault.message} for fault in error.errors]
@@ -160,10 +163,19 @@ def unexpected_error(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(AssayError.status, detail, AssayError.code)
 
 
+def answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error, for what stands outside of FastAPI's own handling."""
+    if isinstance(error, AssayError):
+        return _assay_error(request, error)
+    if isinstance(error, DATABASE_ERRORS):
+        return _database_error(request, error)
+    return unexpected_error(request, error)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document; never a stack trace."""
     app.add_exception_handler(AssayError, _assay_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    for kind in (DBAPIError, PoolTimeoutError, *CONNECTION_ERRORS):
+    for kind in DATABASE_ERRORS:
         app.add_exception_handler(kind, _database_error)

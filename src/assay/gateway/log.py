@@ -7,6 +7,7 @@ from contextlib import aclosing
 import structlog
 
 from assay.gateway.errors import ModelError
+from assay.gateway.metrics import ModelMetrics
 from assay.gateway.types import Model, ModelRequest, ModelResponse, StreamPart
 
 # structlog goes through the standard library's loggers, whose check of the level is ten times
@@ -24,6 +25,7 @@ class LoggedModel:
         """Take the model."""
         self.name = inner.name
         self._inner = inner
+        self._measured = ModelMetrics(inner.name)
         self._log = structlog.get_logger(__name__).bind(model=inner.name)
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
@@ -49,6 +51,7 @@ class LoggedModel:
             raise
 
     def _answered(self, response: ModelResponse) -> None:
+        self._measured.answered(response)
         if not _levels.isEnabledFor(logging.DEBUG):
             return
         self._log.debug(
@@ -61,4 +64,5 @@ class LoggedModel:
         )
 
     def _failed(self, error: ModelError) -> None:
+        self._measured.failed(error)
         self._log.warning("model failed", error=error.code, attempts=error.attempts)

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 import aiohttp
 import orjson
 
-from assay.core.config import Settings
+from assay.core.config import ProviderSettings, Settings
 from assay.core.errors import SetupError
+from assay.gateway.credentials.store import CredentialStore
 from assay.gateway.errors import MissingKey, RemoteForbidden, UnknownProvider
 from assay.gateway.limits import Limits, LocalLimits
 from assay.gateway.log import LoggedModel
@@ -56,8 +57,16 @@ class Gateway:
         limits: Limits | None = None,
         *,
         retry: RetryPolicy | None = None,
+        credentials: CredentialStore | None = None,
     ) -> None:
-        """Take the settings, who holds the limits (this process alone by default), and retries."""
+        """Take the settings and what completes them.
+
+        Args:
+            settings: the keys and limits of the environment.
+            limits: who holds the limits; this process alone by default.
+            retry: how failed calls are tried again.
+            credentials: where keys come from that the environment does not have.
+        """
         self._settings = settings
         self.limits = limits or LocalLimits()
         self._retry = retry or RetryPolicy()
@@ -65,6 +74,10 @@ class Gateway:
         self._session: aiohttp.ClientSession | None = None
         self._paces: dict[str, ProviderPace] = {}
         self._adapters: dict[str, Model] = {}
+        self._credentials = credentials
+        if credentials is not None:
+            # Adapters hold the key that they were made with.
+            credentials.on_change = self._adapters.clear
 
     async def __aenter__(self) -> Self:
         self._session = await self._closing.enter_async_context(open_session())
@@ -145,10 +158,14 @@ class Gateway:
         return names
 
     def _find(self, name: str) -> Provider:
-        provider = find(name, self._settings)
+        provider = find(name, self._given)
         if not self.allow_remote and not provider.on_loopback:
             raise RemoteForbidden(f"provider {name} is not on this machine, and may not be asked")
         return provider
+
+    def _given(self, name: str) -> ProviderSettings:
+        given = self._settings.provider(name)
+        return self._credentials.complete(given) if self._credentials else given
 
     def _pace(self, provider: Provider) -> ProviderPace:
         given = provider.settings

@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.database import driver_connection
 from assay.core.errors import AssayError, Conflict, NotFound
+from assay.events.models import Topic
+from assay.events.service import publish
 from assay.identity.actor import Actor
 from assay.jobs.models import Job, JobStatus
 
@@ -82,7 +84,16 @@ async def enqueue(session: AsyncSession, actor: Actor, *new: NewJob) -> list[Job
     session.add_all(jobs)
     await session.flush()
     await _hand_to_engine(session, jobs, [job.delay for job in new])
+    for job in jobs:
+        _tell(session, job)
     return jobs
+
+
+def _tell(session: AsyncSession, job: Job) -> None:
+    """Tell readers of the feed where a job stands; parts of one are told of by the whole."""
+    if job.parent_id is None:
+        data = {"id": str(job.id), "job_type": job.job_type, "status": job.status}
+        publish(session, Topic.jobs, f"job.{job.status}", data, subject=job.id, user_id=job.user_id)
 
 
 async def _hand_to_engine(
@@ -117,18 +128,22 @@ async def cancel_jobs(session: AsyncSession, _actor: Actor, *, parent_id: UUID) 
 
     A worker on one of them finds out at its next write, which is refused.
     """
-    result = await session.execute(
-        update(Job)
-        .where((Job.id == parent_id) | (Job.parent_id == parent_id), Job.status.in_(_ACTIVE))
-        .values(status=JobStatus.cancelled, completed_at=func.clock_timestamp())
-        .returning(Job.id)
-    )
-    return len(result.all())
+    cancelled = (
+        await session.scalars(
+            update(Job)
+            .where((Job.id == parent_id) | (Job.parent_id == parent_id), Job.status.in_(_ACTIVE))
+            .values(status=JobStatus.cancelled, completed_at=func.clock_timestamp())
+            .returning(Job)
+        )
+    ).all()
+    for job in cancelled:
+        _tell(session, job)
+    return len(cancelled)
 
 
 async def start(session: AsyncSession, job_id: UUID) -> Job | None:
     """Begin a new attempt; `None` where the job has ended and there is nothing to do."""
-    return await session.scalar(
+    job = await session.scalar(
         update(Job)
         .where(Job.id == job_id, Job.status.in_(_ACTIVE))
         .values(
@@ -139,6 +154,9 @@ async def start(session: AsyncSession, job_id: UUID) -> Job | None:
         )
         .returning(Job)
     )
+    if job is not None:
+        _tell(session, job)
+    return job
 
 
 async def hold(session: AsyncSession, job_id: UUID, attempt: int) -> None:
@@ -161,10 +179,12 @@ async def _end_attempt(session: AsyncSession, job_id: UUID, attempt: int, **valu
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.status == JobStatus.running)
         .values(**values)
-        .returning(Job.id)
+        .returning(Job)
+        .execution_options(populate_existing=True)
     )
     if ended is None:
         raise LostJob
+    _tell(session, ended)
 
 
 async def complete(

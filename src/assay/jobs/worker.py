@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
 from assay.core.errors import AssayError
-from assay.identity.actor import Actor
+from assay.identity.actor import job_actor
 from assay.jobs import service
 from assay.jobs.driver import SteadyDriver, until_connected
 from assay.jobs.handler import HandBack, JobHandler, RunningJob
@@ -152,7 +152,7 @@ class JobWorker:
             params=job.params,
             attempt=job.attempt,
             parent_id=job.parent_id,
-            actor=Actor(job.user_id),
+            actor=job_actor(job.user_id),
             database=self._database,
             stopping=self._stopping,
         )

@@ -1,13 +1,14 @@
 """The providers known by name, and how to reach them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
-from ipaddress import ip_address
 
 from yarl import URL
 
-from assay.core.config import ProviderSettings, Settings
+from assay.core.addresses import is_loopback
+from assay.core.config import ProviderSettings
 from assay.core.errors import FieldFault, SetupError
 from assay.gateway.errors import MissingKey, UnknownModel, UnknownProvider
 
@@ -121,15 +122,15 @@ def split(name: str) -> tuple[str, str]:
     return provider, model
 
 
-def find(name: str, settings: Settings) -> Provider:
-    """Look up provider `name` and what is set for it.
+def find(name: str, given_for: Callable[[str], ProviderSettings]) -> Provider:
+    """Look up provider `name`; `given_for` gives what is set for one.
 
     Raises:
         UnknownProvider: nothing is known by that name and no base URL is set for it.
         MissingKey: it wants a key and none is set.
         SetupError: one of its variables has a value that it does not take.
     """
-    given = settings.provider(name)
+    given = given_for(name)
     known = KNOWN.get(name, Known(needs_key=False))
     variable = name.upper().replace("-", "_")
     base_url = _base_url(given.base_url or known.base_url, f"{variable}_BASE_URL")
@@ -137,21 +138,11 @@ def find(name: str, settings: Settings) -> Provider:
         raise _nowhere(name, variable)
     key = _key(given, f"{variable}_API_KEY")
     if key is None and known.key_alias:
-        key = _key(settings.provider(known.key_alias), f"{known.key_alias.upper()}_API_KEY")
+        key = _key(given_for(known.key_alias), f"{known.key_alias.upper()}_API_KEY")
     provider = Provider(name, base_url, key, given, known)
     if key is None and known.needs_key and not provider.on_loopback:
         raise MissingKey(f"provider {name} wants a key: set {variable}_API_KEY")
     return provider
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this machine itself."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _nowhere(name: str, variable: str) -> UnknownProvider:

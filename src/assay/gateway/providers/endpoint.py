@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
-from assay.gateway.providers.catalog import is_loopback
+from assay.core.addresses import is_loopback
 
 CONNECT_SECONDS = 10.0
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)

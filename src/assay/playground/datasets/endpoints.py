@@ -9,7 +9,7 @@ from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.datasets import service
 from assay.playground.datasets.models import Dataset
 from assay.playground.datasets.schemas import DatasetCreate, DatasetRead, DatasetUpdate
@@ -25,7 +25,7 @@ router = APIRouter(tags=["datasets"], responses=problems(Invalid))
     responses=problems(UseCaseNotFound),
 )
 async def list_datasets(
-    session: Session, actor: CurrentActor, page: Paging, use_case_id: UUID
+    session: Session, actor: Reader, page: Paging, use_case_id: UUID
 ) -> Sequence[Dataset]:
     """List the datasets of a use case, newest first."""
     return await service.list_datasets(session, actor, use_case_id, page)
@@ -38,7 +38,7 @@ async def list_datasets(
     responses=problems(UseCaseNotFound),
 )
 async def create_dataset(
-    session: Session, actor: CurrentActor, use_case_id: UUID, new: DatasetCreate
+    session: Session, actor: Editor, use_case_id: UUID, new: DatasetCreate
 ) -> Dataset:
     """Make a dataset, as yet without items."""
     return await service.create_dataset(session, actor, use_case_id, new)
@@ -47,7 +47,7 @@ async def create_dataset(
 @router.get(
     "/datasets/{dataset_id}", response_model=DatasetRead, responses=problems(DatasetNotFound)
 )
-async def get_dataset(session: Session, actor: CurrentActor, dataset_id: UUID) -> Dataset:
+async def get_dataset(session: Session, actor: Reader, dataset_id: UUID) -> Dataset:
     """Read a dataset."""
     return await service.get_dataset(session, actor, dataset_id)
 
@@ -56,7 +56,7 @@ async def get_dataset(session: Session, actor: CurrentActor, dataset_id: UUID) -
     "/datasets/{dataset_id}", response_model=DatasetRead, responses=problems(DatasetNotFound)
 )
 async def update_dataset(
-    session: Session, actor: CurrentActor, dataset_id: UUID, changes: DatasetUpdate
+    session: Session, actor: Editor, dataset_id: UUID, changes: DatasetUpdate
 ) -> Dataset:
     """Change a dataset: only the fields that are sent."""
     return await service.update_dataset(session, actor, dataset_id, changes)
@@ -67,6 +67,6 @@ async def update_dataset(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(DatasetNotFound),
 )
-async def delete_dataset(session: Session, actor: CurrentActor, dataset_id: UUID) -> None:
+async def delete_dataset(session: Session, actor: Editor, dataset_id: UUID) -> None:
     """Delete a dataset with its items and the runs on it."""
     await service.delete_dataset(session, actor, dataset_id)

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from assay.core.database import Name
+from assay.core.schemas import Count, Input, Output, absent
 from assay.core.text import Text
 from assay.playground.assertions import Assertions
-from assay.playground.fields import Count, Input, Output, absent
 from assay.playground.json_schema import JsonSchema
 
 INPUT_SCHEMA_EXAMPLE: dict[str, Any] = {

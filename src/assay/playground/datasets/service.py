@@ -11,11 +11,14 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from assay.core.errors import NotFound
 from assay.core.pagination import Page
-from assay.identity.actor import Actor
+from assay.events.models import Topic
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, changed_fields, record
+from assay.playground.access import authorize, in_use_cases, project_of_dataset
 from assay.playground.counting import counts, select_fresh
 from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.datasets.schemas import DatasetCreate, DatasetUpdate
-from assay.playground.projects.service import hold_use_case
+from assay.playground.projects.service import hold_use_case, require_use_case
 from assay.playground.runs.models import EvalRun
 
 
@@ -23,7 +26,7 @@ class DatasetNotFound(NotFound):
     """There is no dataset with this id."""
 
 
-def _datasets() -> Select[Dataset]:
+def _datasets(actor: Actor) -> Select[Dataset]:
     def inside(counted: type[Any]) -> Select[int]:
         return (
             select(func.count())
@@ -33,7 +36,8 @@ def _datasets() -> Select[Dataset]:
         )
 
     number = counts(items=inside(DatasetItem), runs=inside(EvalRun))
-    return select_fresh(Dataset).options(with_expression(Dataset.counts, number))
+    query = select_fresh(Dataset).where(in_use_cases(actor, Dataset.use_case_id))
+    return query.options(with_expression(Dataset.counts, number))
 
 
 async def list_datasets(
@@ -44,10 +48,10 @@ async def list_datasets(
     Raises:
         UseCaseNotFound
     """
-    query = _datasets().where(Dataset.use_case_id == use_case_id)
+    query = _datasets(actor).where(Dataset.use_case_id == use_case_id)
     datasets = await page.fetch(session, query, Dataset.id)
     if not datasets:
-        await hold_use_case(session, use_case_id)
+        await require_use_case(session, actor, use_case_id)
     return datasets
 
 
@@ -57,12 +61,13 @@ async def create_dataset(
     """Make a dataset, as yet without items.
 
     Raises:
-        UseCaseNotFound
+        UseCaseNotFound, RoleTooLow
     """
-    await hold_use_case(session, use_case_id)
+    project_id = await hold_use_case(session, actor, use_case_id)
     dataset = Dataset(use_case_id=use_case_id, **new.model_dump(exclude_unset=True))
     session.add(dataset)
     await session.flush()
+    _record(session, actor, "dataset.created", dataset.id, project_id, name=dataset.name)
     set_committed_value(dataset, "counts", {})
     return dataset
 
@@ -77,7 +82,7 @@ async def get_dataset(
     Raises:
         DatasetNotFound
     """
-    query = _datasets().where(Dataset.id == dataset_id)
+    query = _datasets(actor).where(Dataset.id == dataset_id)
     if for_update:
         query = query.with_for_update(key_share=True, of=Dataset)
     dataset = await session.scalar(query)
@@ -92,12 +97,15 @@ async def update_dataset(
     """Change the fields that were sent; items already there are not held against new schemas.
 
     Raises:
-        DatasetNotFound
+        DatasetNotFound, RoleTooLow
     """
+    project_id = await authorize_dataset(session, actor, dataset_id)
     dataset = await get_dataset(session, actor, dataset_id, for_update=True)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(dataset, field, value)
+    told = changed_fields(dataset)
     await session.flush()
+    _record(session, actor, "dataset.updated", dataset.id, project_id, **told)
     return dataset
 
 
@@ -105,8 +113,32 @@ async def delete_dataset(session: AsyncSession, actor: Actor, dataset_id: UUID) 
     """Delete a dataset with its items and the runs on it.
 
     Raises:
-        DatasetNotFound
+        DatasetNotFound, RoleTooLow
     """
-    statement = delete(Dataset).where(Dataset.id == dataset_id).returning(Dataset.id)
-    if await session.scalar(statement) is None:
+    project_id = await authorize_dataset(session, actor, dataset_id)
+    statement = delete(Dataset).where(Dataset.id == dataset_id).returning(Dataset.name)
+    name = await session.scalar(statement)
+    if name is None:
         raise DatasetNotFound
+    _record(session, actor, "dataset.deleted", dataset_id, project_id, name=name)
+
+
+async def authorize_dataset(session: AsyncSession, actor: Actor, dataset_id: UUID) -> UUID:
+    """Make sure that the actor may change a dataset; gives the project that it is in.
+
+    Raises:
+        DatasetNotFound, RoleTooLow
+    """
+    project = project_of_dataset(dataset_id)
+    return await authorize(session, actor, Role.editor, project, DatasetNotFound())
+
+
+def _record(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    subject: UUID,
+    project_id: UUID,
+    **details: object,
+) -> None:
+    record(session, actor, Change(Topic.datasets, action, subject, project_id, details))

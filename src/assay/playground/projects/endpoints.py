@@ -9,7 +9,7 @@ from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.projects import service
 from assay.playground.projects.models import Project, UseCase
 from assay.playground.projects.schemas import (
@@ -27,13 +27,13 @@ use_cases = APIRouter(tags=["use-cases"], responses=problems(Invalid))
 
 
 @projects.get("/projects", response_model=list[ProjectRead])
-async def list_projects(session: Session, actor: CurrentActor, page: Paging) -> Sequence[Project]:
+async def list_projects(session: Session, actor: Reader, page: Paging) -> Sequence[Project]:
     """List projects, newest first."""
     return await service.list_projects(session, actor, page)
 
 
 @projects.post("/projects", status_code=status.HTTP_201_CREATED, response_model=ProjectRead)
-async def create_project(session: Session, actor: CurrentActor, new: ProjectCreate) -> Project:
+async def create_project(session: Session, actor: Editor, new: ProjectCreate) -> Project:
     """Make a project."""
     return await service.create_project(session, actor, new)
 
@@ -41,7 +41,7 @@ async def create_project(session: Session, actor: CurrentActor, new: ProjectCrea
 @projects.get(
     "/projects/{project_id}", response_model=ProjectRead, responses=problems(ProjectNotFound)
 )
-async def get_project(session: Session, actor: CurrentActor, project_id: UUID) -> Project:
+async def get_project(session: Session, actor: Reader, project_id: UUID) -> Project:
     """Read a project."""
     return await service.get_project(session, actor, project_id)
 
@@ -50,7 +50,7 @@ async def get_project(session: Session, actor: CurrentActor, project_id: UUID) -
     "/projects/{project_id}", response_model=ProjectRead, responses=problems(ProjectNotFound)
 )
 async def update_project(
-    session: Session, actor: CurrentActor, project_id: UUID, changes: ProjectUpdate
+    session: Session, actor: Editor, project_id: UUID, changes: ProjectUpdate
 ) -> Project:
     """Change a project: only the fields that are sent."""
     return await service.update_project(session, actor, project_id, changes)
@@ -61,7 +61,7 @@ async def update_project(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(ProjectNotFound),
 )
-async def delete_project(session: Session, actor: CurrentActor, project_id: UUID) -> None:
+async def delete_project(session: Session, actor: Editor, project_id: UUID) -> None:
     """Delete a project with everything in it."""
     await service.delete_project(session, actor, project_id)
 
@@ -72,7 +72,7 @@ async def delete_project(session: Session, actor: CurrentActor, project_id: UUID
     responses=problems(ProjectNotFound),
 )
 async def list_use_cases(
-    session: Session, actor: CurrentActor, page: Paging, project_id: UUID
+    session: Session, actor: Reader, page: Paging, project_id: UUID
 ) -> Sequence[UseCase]:
     """List the use cases of a project, newest first."""
     return await service.list_use_cases(session, actor, project_id, page)
@@ -85,7 +85,7 @@ async def list_use_cases(
     responses=problems(ProjectNotFound),
 )
 async def create_use_case(
-    session: Session, actor: CurrentActor, project_id: UUID, new: UseCaseCreate
+    session: Session, actor: Editor, project_id: UUID, new: UseCaseCreate
 ) -> UseCase:
     """Make a use case in a project."""
     return await service.create_use_case(session, actor, project_id, new)
@@ -94,7 +94,7 @@ async def create_use_case(
 @use_cases.get(
     "/use-cases/{use_case_id}", response_model=UseCaseRead, responses=problems(UseCaseNotFound)
 )
-async def get_use_case(session: Session, actor: CurrentActor, use_case_id: UUID) -> UseCase:
+async def get_use_case(session: Session, actor: Reader, use_case_id: UUID) -> UseCase:
     """Read a use case."""
     return await service.get_use_case(session, actor, use_case_id)
 
@@ -103,7 +103,7 @@ async def get_use_case(session: Session, actor: CurrentActor, use_case_id: UUID)
     "/use-cases/{use_case_id}", response_model=UseCaseRead, responses=problems(UseCaseNotFound)
 )
 async def update_use_case(
-    session: Session, actor: CurrentActor, use_case_id: UUID, changes: UseCaseUpdate
+    session: Session, actor: Editor, use_case_id: UUID, changes: UseCaseUpdate
 ) -> UseCase:
     """Change a use case: only the fields that are sent."""
     return await service.update_use_case(session, actor, use_case_id, changes)
@@ -114,6 +114,6 @@ async def update_use_case(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(UseCaseNotFound),
 )
-async def delete_use_case(session: Session, actor: CurrentActor, use_case_id: UUID) -> None:
+async def delete_use_case(session: Session, actor: Editor, use_case_id: UUID) -> None:
     """Delete a use case with its prompts, datasets and runs."""
     await service.delete_use_case(session, actor, use_case_id)

@@ -3,10 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, query_expression
 
-from assay.core.database import Base, CreatedAt, Id, Name, UpdatedAt
+from assay.core.database import Base, CreatedAt, Id, Name, UpdatedAt, one_of
+from assay.identity.actor import Role
+from assay.identity.users.models import User
 
 
 class Project(Base):
@@ -23,6 +25,24 @@ class Project(Base):
 
     # What is inside; filled where a query asks for it.
     counts: Mapped[Any] = query_expression(expire_on_flush=False)
+
+
+class ProjectMember(Base):
+    """Somebody a project is shared with, and what they may do in it."""
+
+    __tablename__ = "project_members"
+    __table_args__ = {"schema": "playground"}  # noqa: RUF012  # SQLAlchemy reads it as it stands
+
+    project_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[Role] = mapped_column(one_of(Role, 20))
+    added_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
 
 
 class UseCase(Base):

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from assay.core.database import Name
+from assay.core.schemas import Count, Input, Output, absent
 from assay.core.text import Text
-from assay.playground.fields import Count, Input, Output, absent
 
 
 class ProjectCreate(Input):

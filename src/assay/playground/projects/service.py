@@ -9,12 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import with_expression
 from sqlalchemy.orm.attributes import set_committed_value
 
-from assay.core.errors import NotFound
+from assay.core.errors import Forbidden, NotFound
 from assay.core.pagination import Page
-from assay.identity.actor import Actor
+from assay.events.models import Topic
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, changed_fields, record
+from assay.playground.access import (
+    authorize,
+    in_projects,
+    in_use_cases,
+    project_of_use_case,
+)
 from assay.playground.counting import counts, select_fresh
 from assay.playground.datasets.models import Dataset
-from assay.playground.projects.models import Project, UseCase
+from assay.playground.projects.models import Project, ProjectMember, UseCase
 from assay.playground.projects.schemas import (
     ProjectCreate,
     ProjectUpdate,
@@ -33,7 +41,11 @@ class UseCaseNotFound(NotFound):
     """There is no use case with this id."""
 
 
-def _projects() -> Select[Project]:
+class KeyOfOneProject(Forbidden):
+    """The API key is for one project, so it cannot make another one."""
+
+
+def _projects(actor: Actor) -> Select[Project]:
     def inside(counted: type[Any]) -> Select[int]:
         return (
             select(func.count())
@@ -52,10 +64,11 @@ def _projects() -> Select[Project]:
         datasets=inside(Dataset),
         runs=inside(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
     )
-    return select_fresh(Project).options(with_expression(Project.counts, number))
+    query = select_fresh(Project).where(in_projects(actor, Project.id))
+    return query.options(with_expression(Project.counts, number))
 
 
-def _use_cases() -> Select[UseCase]:
+def _use_cases(actor: Actor) -> Select[UseCase]:
     def inside(counted: type[Any]) -> Select[int]:
         return (
             select(func.count())
@@ -69,19 +82,36 @@ def _use_cases() -> Select[UseCase]:
         datasets=inside(Dataset),
         runs=inside(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
     )
-    return select_fresh(UseCase).options(with_expression(UseCase.counts, number))
+    query = select_fresh(UseCase).where(in_projects(actor, UseCase.project_id))
+    return query.options(with_expression(UseCase.counts, number))
 
 
 async def list_projects(session: AsyncSession, actor: Actor, page: Page) -> Sequence[Project]:
     """A page of projects, newest first."""
-    return await page.fetch(session, _projects(), Project.id)
+    return await page.fetch(session, _projects(actor), Project.id)
 
 
 async def create_project(session: AsyncSession, actor: Actor, new: ProjectCreate) -> Project:
-    """Make a project."""
+    """Make a project; the one who makes it is its first member, as an admin of it.
+
+    Raises:
+        KeyOfOneProject
+    """
+    if actor.project_id is not None:
+        raise KeyOfOneProject
     project = Project(**new.model_dump())
     session.add(project)
     await session.flush()
+    if actor.own_id is not None:
+        session.add(
+            ProjectMember(
+                project_id=project.id,
+                user_id=actor.own_id,
+                role=Role.admin,
+                added_by=actor.user_id,
+            )
+        )
+    _record(session, actor, "project.created", project.id, project.id, name=project.name)
     set_committed_value(project, "counts", {})
     return project
 
@@ -94,7 +124,7 @@ async def get_project(
     Raises:
         ProjectNotFound
     """
-    query = _projects().where(Project.id == project_id)
+    query = _projects(actor).where(Project.id == project_id)
     if for_update:
         query = query.with_for_update(key_share=True, of=Project)
     project = await session.scalar(query)
@@ -109,12 +139,15 @@ async def update_project(
     """Change the fields that were sent.
 
     Raises:
-        ProjectNotFound
+        ProjectNotFound, RoleTooLow
     """
+    await authorize_project(session, actor, Role.editor, project_id)
     project = await get_project(session, actor, project_id, for_update=True)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(project, field, value)
+    told = changed_fields(project)
     await session.flush()
+    _record(session, actor, "project.updated", project.id, project.id, **told)
     return project
 
 
@@ -123,18 +156,37 @@ async def delete_project(session: AsyncSession, actor: Actor, project_id: UUID) 
 
     Raises:
         ProjectNotFound
+        RoleTooLow: it takes an admin of the project.
     """
-    statement = delete(Project).where(Project.id == project_id).returning(Project.id)
-    if await session.scalar(statement) is None:
+    await authorize_project(session, actor, Role.admin, project_id)
+    statement = delete(Project).where(Project.id == project_id).returning(Project.name)
+    name = await session.scalar(statement)
+    if name is None:
         raise ProjectNotFound
+    _record(session, actor, "project.deleted", project_id, project_id, name=name)
 
 
-async def hold_project(session: AsyncSession, project_id: UUID) -> None:
-    """Make sure that a project is there, and stays until the transaction ends.
+async def authorize_project(
+    session: AsyncSession, actor: Actor, role: Role, project_id: UUID
+) -> None:
+    """Make sure that a project is there and that the actor has this role in it.
 
     Raises:
-        ProjectNotFound
+        ProjectNotFound, RoleTooLow
     """
+    project = select(Project.id).where(Project.id == project_id)
+    await authorize(session, actor, role, project, ProjectNotFound())
+
+
+async def hold_project(
+    session: AsyncSession, actor: Actor, project_id: UUID, role: Role = Role.viewer
+) -> None:
+    """As `authorize_project`, and the project stays until the transaction ends.
+
+    Raises:
+        ProjectNotFound, RoleTooLow
+    """
+    await authorize_project(session, actor, role, project_id)
     query = select(Project.id).where(Project.id == project_id)
     if await session.scalar(query.with_for_update(read=True, key_share=True)) is None:
         raise ProjectNotFound
@@ -148,10 +200,10 @@ async def list_use_cases(
     Raises:
         ProjectNotFound
     """
-    query = _use_cases().where(UseCase.project_id == project_id)
+    query = _use_cases(actor).where(UseCase.project_id == project_id)
     use_cases = await page.fetch(session, query, UseCase.id)
     if not use_cases:
-        await hold_project(session, project_id)
+        await hold_project(session, actor, project_id)
     return use_cases
 
 
@@ -161,12 +213,13 @@ async def create_use_case(
     """Make a use case in a project.
 
     Raises:
-        ProjectNotFound
+        ProjectNotFound, RoleTooLow
     """
-    await hold_project(session, project_id)
+    await hold_project(session, actor, project_id, Role.editor)
     use_case = UseCase(project_id=project_id, **new.model_dump())
     session.add(use_case)
     await session.flush()
+    _record(session, actor, "use_case.created", use_case.id, project_id, name=use_case.name)
     set_committed_value(use_case, "counts", {})
     return use_case
 
@@ -179,7 +232,7 @@ async def get_use_case(
     Raises:
         UseCaseNotFound
     """
-    query = _use_cases().where(UseCase.id == use_case_id)
+    query = _use_cases(actor).where(UseCase.id == use_case_id)
     if for_update:
         query = query.with_for_update(key_share=True, of=UseCase)
     use_case = await session.scalar(query)
@@ -194,12 +247,15 @@ async def update_use_case(
     """Change the fields that were sent.
 
     Raises:
-        UseCaseNotFound
+        UseCaseNotFound, RoleTooLow
     """
+    project_id = await _authorize_use_case(session, actor, use_case_id)
     use_case = await get_use_case(session, actor, use_case_id, for_update=True)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(use_case, field, value)
+    told = changed_fields(use_case)
     await session.flush()
+    _record(session, actor, "use_case.updated", use_case.id, project_id, **told)
     return use_case
 
 
@@ -207,19 +263,54 @@ async def delete_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID
     """Delete a use case with its prompts, datasets and runs.
 
     Raises:
-        UseCaseNotFound
+        UseCaseNotFound, RoleTooLow
     """
-    statement = delete(UseCase).where(UseCase.id == use_case_id).returning(UseCase.id)
-    if await session.scalar(statement) is None:
+    project_id = await _authorize_use_case(session, actor, use_case_id)
+    statement = delete(UseCase).where(UseCase.id == use_case_id).returning(UseCase.name)
+    name = await session.scalar(statement)
+    if name is None:
         raise UseCaseNotFound
+    _record(session, actor, "use_case.deleted", use_case_id, project_id, name=name)
 
 
-async def hold_use_case(session: AsyncSession, use_case_id: UUID) -> None:
-    """Make sure that a use case is there, and stays until the transaction ends.
+async def _authorize_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID) -> UUID:
+    project = project_of_use_case(use_case_id)
+    return await authorize(session, actor, Role.editor, project, UseCaseNotFound())
+
+
+async def require_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID) -> None:
+    """Make sure that the actor sees a use case.
 
     Raises:
         UseCaseNotFound
     """
+    query = select(UseCase.id).where(UseCase.id == use_case_id, in_use_cases(actor, UseCase.id))
+    if await session.scalar(query) is None:
+        raise UseCaseNotFound
+
+
+async def hold_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID) -> UUID:
+    """Make sure that a use case may be added to, and stays until the transaction ends.
+
+    Returns:
+        The project that it is in.
+
+    Raises:
+        UseCaseNotFound, RoleTooLow
+    """
+    project_id = await _authorize_use_case(session, actor, use_case_id)
     query = select(UseCase.id).where(UseCase.id == use_case_id)
     if await session.scalar(query.with_for_update(read=True, key_share=True)) is None:
         raise UseCaseNotFound
+    return project_id
+
+
+def _record(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    subject: UUID,
+    project_id: UUID,
+    **details: object,
+) -> None:
+    record(session, actor, Change(Topic.projects, action, subject, project_id, details))

@@ -11,7 +11,7 @@ from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.core.text import Text
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.projects.service import UseCaseNotFound
 from assay.playground.prompts import service
 from assay.playground.prompts.models import Prompt
@@ -28,7 +28,7 @@ router = APIRouter(tags=["prompts"], responses=problems(Invalid))
 )
 async def list_prompts(
     session: Session,
-    actor: CurrentActor,
+    actor: Reader,
     page: Paging,
     use_case_id: UUID,
     tags_all: Annotated[list[Text], Query(description="Has all of these tags")] = [],  # noqa: B006  # FastAPI copies it
@@ -54,21 +54,21 @@ async def list_prompts(
     responses=problems(UseCaseNotFound),
 )
 async def create_prompt(
-    session: Session, actor: CurrentActor, use_case_id: UUID, new: PromptCreate
+    session: Session, actor: Editor, use_case_id: UUID, new: PromptCreate
 ) -> Prompt:
     """Make a prompt; its text comes with its first version."""
     return await service.create_prompt(session, actor, use_case_id, new)
 
 
 @router.get("/prompts/{prompt_id}", response_model=PromptRead, responses=problems(PromptNotFound))
-async def get_prompt(session: Session, actor: CurrentActor, prompt_id: UUID) -> Prompt:
+async def get_prompt(session: Session, actor: Reader, prompt_id: UUID) -> Prompt:
     """Read a prompt."""
     return await service.get_prompt(session, actor, prompt_id)
 
 
 @router.patch("/prompts/{prompt_id}", response_model=PromptRead, responses=problems(PromptNotFound))
 async def update_prompt(
-    session: Session, actor: CurrentActor, prompt_id: UUID, changes: PromptUpdate
+    session: Session, actor: Editor, prompt_id: UUID, changes: PromptUpdate
 ) -> Prompt:
     """Change a prompt: only the fields that are sent."""
     return await service.update_prompt(session, actor, prompt_id, changes)
@@ -79,6 +79,6 @@ async def update_prompt(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(PromptNotFound),
 )
-async def delete_prompt(session: Session, actor: CurrentActor, prompt_id: UUID) -> None:
+async def delete_prompt(session: Session, actor: Editor, prompt_id: UUID) -> None:
     """Delete a prompt with its versions and their runs."""
     await service.delete_prompt(session, actor, prompt_id)

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from assay.core.database import Name
+from assay.core.schemas import Count, Input, Output, absent
 from assay.core.text import Text
-from assay.playground.fields import Count, Input, Output, absent
 
 Tag = Annotated[Text, Field(min_length=1, max_length=100)]
 

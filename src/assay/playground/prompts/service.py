@@ -11,9 +11,12 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from assay.core.errors import NotFound
 from assay.core.pagination import Page
-from assay.identity.actor import Actor
+from assay.events.models import Topic
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, changed_fields, record
+from assay.playground.access import authorize, in_use_cases, project_of_prompt
 from assay.playground.counting import counts, select_fresh
-from assay.playground.projects.service import hold_use_case
+from assay.playground.projects.service import hold_use_case, require_use_case
 from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
 from assay.playground.prompts.schemas import PromptCreate, PromptUpdate
 from assay.playground.runs.models import EvalRun
@@ -23,7 +26,7 @@ class PromptNotFound(NotFound):
     """There is no prompt with this id."""
 
 
-def _prompts() -> Select[Prompt]:
+def _prompts(actor: Actor) -> Select[Prompt]:
     of_prompt = PromptVersion.prompt_id == Prompt.id
     versions = select(func.count()).select_from(PromptVersion).where(of_prompt).correlate(Prompt)
     runs = versions.join(EvalRun, EvalRun.prompt_version_id == PromptVersion.id)
@@ -36,7 +39,8 @@ def _prompts() -> Select[Prompt]:
         .where(PromptLabel.prompt_id == Prompt.id)
         .correlate(Prompt)
     )
-    return select_fresh(Prompt).options(
+    query = select_fresh(Prompt).where(in_use_cases(actor, Prompt.use_case_id))
+    return query.options(
         with_expression(Prompt.counts, counts(versions=versions, runs=runs)),
         with_expression(Prompt.latest_version, latest.scalar_subquery()),
         with_expression(Prompt.labels, labels.scalar_subquery()),
@@ -67,7 +71,7 @@ async def list_prompts(
     Raises:
         UseCaseNotFound
     """
-    query = _prompts().where(Prompt.use_case_id == use_case_id)
+    query = _prompts(actor).where(Prompt.use_case_id == use_case_id)
     if tags_all:
         query = query.where(Prompt.tags.contains(list(tags_all)))
     if tags_any:
@@ -76,7 +80,7 @@ async def list_prompts(
         query = query.where(Prompt.name.icontains(search, autoescape=True))
     prompts = await page.fetch(session, query, Prompt.id)
     if not prompts:
-        await hold_use_case(session, use_case_id)
+        await require_use_case(session, actor, use_case_id)
     return prompts
 
 
@@ -86,12 +90,13 @@ async def create_prompt(
     """Make a prompt, as yet without a version.
 
     Raises:
-        UseCaseNotFound
+        UseCaseNotFound, RoleTooLow
     """
-    await hold_use_case(session, use_case_id)
+    project_id = await hold_use_case(session, actor, use_case_id)
     prompt = Prompt(use_case_id=use_case_id, **new.model_dump())
     session.add(prompt)
     await session.flush()
+    _record(session, actor, "prompt.created", prompt.id, project_id, name=prompt.name)
     set_committed_value(prompt, "counts", {})
     set_committed_value(prompt, "labels", {})
     return prompt
@@ -107,7 +112,7 @@ async def get_prompt(
     Raises:
         PromptNotFound
     """
-    query = _prompts().where(Prompt.id == prompt_id)
+    query = _prompts(actor).where(Prompt.id == prompt_id)
     if for_update:
         query = query.with_for_update(key_share=True, of=Prompt)
     prompt = await session.scalar(query)
@@ -122,12 +127,15 @@ async def update_prompt(
     """Change the fields that were sent.
 
     Raises:
-        PromptNotFound
+        PromptNotFound, RoleTooLow
     """
+    project_id = await authorize_prompt(session, actor, prompt_id)
     prompt = await get_prompt(session, actor, prompt_id, for_update=True)
     for field, value in changes.model_dump(exclude_unset=True).items():
         setattr(prompt, field, value)
+    told = changed_fields(prompt)
     await session.flush()
+    _record(session, actor, "prompt.updated", prompt.id, project_id, **told)
     return prompt
 
 
@@ -135,8 +143,32 @@ async def delete_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) ->
     """Delete a prompt with its versions and their runs.
 
     Raises:
-        PromptNotFound
+        PromptNotFound, RoleTooLow
     """
-    statement = delete(Prompt).where(Prompt.id == prompt_id).returning(Prompt.id)
-    if await session.scalar(statement) is None:
+    project_id = await authorize_prompt(session, actor, prompt_id)
+    statement = delete(Prompt).where(Prompt.id == prompt_id).returning(Prompt.name)
+    name = await session.scalar(statement)
+    if name is None:
         raise PromptNotFound
+    _record(session, actor, "prompt.deleted", prompt_id, project_id, name=name)
+
+
+async def authorize_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) -> UUID:
+    """Make sure that the actor may change a prompt; gives the project that it is in.
+
+    Raises:
+        PromptNotFound, RoleTooLow
+    """
+    project = project_of_prompt(prompt_id)
+    return await authorize(session, actor, Role.editor, project, PromptNotFound())
+
+
+def _record(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    subject: UUID,
+    project_id: UUID,
+    **details: object,
+) -> None:
+    record(session, actor, Change(Topic.prompts, action, subject, project_id, details))

@@ -11,7 +11,7 @@ from assay.core.errors import Conflict, Invalid, NotFound
 from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.gateway.service import Gateway
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.runs import service
 from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
 from assay.playground.runs.schemas import EvalResultRead, EvalRunCreate, EvalRunRead, RunSummary
@@ -27,7 +27,7 @@ def _gateway(request: Request) -> Gateway:
 async def create_run(
     data: EvalRunCreate,
     session: Session,
-    actor: CurrentActor,
+    actor: Editor,
     gateway: Annotated[Gateway, Depends(_gateway)],
 ) -> EvalRun:
     """Start a run: every item of a dataset asked of every model, graded and stored."""
@@ -37,7 +37,7 @@ async def create_run(
 @router.get("", response_model=list[EvalRunRead], responses=problems(Invalid))
 async def list_runs(
     session: Session,
-    actor: CurrentActor,
+    actor: Reader,
     page: Paging,
     project_id: UUID | None = None,
     prompt_id: UUID | None = None,
@@ -57,13 +57,13 @@ async def list_runs(
 
 
 @router.get("/{run_id}", response_model=EvalRunRead, responses=problems(Invalid, NotFound))
-async def get_run(run_id: UUID, session: Session, actor: CurrentActor) -> EvalRun:
+async def get_run(run_id: UUID, session: Session, actor: Reader) -> EvalRun:
     """Read a run with its progress, and its summary once it has ended."""
     return await service.get_run(session, actor, run_id)
 
 
 @router.delete("/{run_id}", status_code=204, responses=problems(Invalid, NotFound, Conflict))
-async def delete_run(run_id: UUID, session: Session, actor: CurrentActor) -> None:
+async def delete_run(run_id: UUID, session: Session, actor: Editor) -> None:
     """Delete an ended run with its results."""
     await service.delete_run(session, actor, run_id)
 
@@ -73,7 +73,7 @@ async def delete_run(run_id: UUID, session: Session, actor: CurrentActor) -> Non
     response_model=EvalRunRead,
     responses=problems(Invalid, NotFound, Conflict),
 )
-async def cancel_run(run_id: UUID, session: Session, actor: CurrentActor) -> EvalRun:
+async def cancel_run(run_id: UUID, session: Session, actor: Editor) -> EvalRun:
     """Stop a run; what is stored stays, and it can be resumed."""
     return await service.cancel_run(session, actor, run_id)
 
@@ -84,7 +84,7 @@ async def cancel_run(run_id: UUID, session: Session, actor: CurrentActor) -> Eva
     response_model=EvalRunRead,
     responses=problems(Invalid, NotFound, Conflict),
 )
-async def resume_run(run_id: UUID, session: Session, actor: CurrentActor) -> EvalRun:
+async def resume_run(run_id: UUID, session: Session, actor: Editor) -> EvalRun:
     """Go on with a canceled or failed run; only cells without a result are asked."""
     return await service.resume_run(session, actor, run_id)
 
@@ -97,7 +97,7 @@ async def resume_run(run_id: UUID, session: Session, actor: CurrentActor) -> Eva
 async def list_results(
     run_id: UUID,
     session: Session,
-    actor: CurrentActor,
+    actor: Reader,
     page: Paging,
     model: Annotated[str | None, Query(description="Only those of this model")] = None,
     passed: Annotated[bool | None, Query(description="Only those that passed, or did not")] = None,
@@ -107,6 +107,6 @@ async def list_results(
 
 
 @router.get("/{run_id}/summary", response_model=RunSummary, responses=problems(Invalid, NotFound))
-async def get_summary(run_id: UUID, session: Session, actor: CurrentActor) -> dict[str, Any]:
+async def get_summary(run_id: UUID, session: Session, actor: Reader) -> dict[str, Any]:
     """Read what came out of a run so far, over all and for each model."""
     return await service.get_summary(session, actor, run_id)

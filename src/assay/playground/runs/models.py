@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from assay.core.database import Base, CreatedAt, Id, Json, Timestamp, one_of
 from assay.playground.datasets.models import Dataset, DatasetItem
+from assay.playground.projects.models import Project
 from assay.playground.prompts.models import PromptVersion
 
 
@@ -42,11 +43,14 @@ class EvalRun(Base):
     __table_args__ = (
         Index("ix_eval_runs_dataset_id", "dataset_id"),
         Index("ix_eval_runs_prompt_version_id", "prompt_version_id"),
+        Index("ix_eval_runs_project_id_id", "project_id", "id"),
         Index("ix_eval_runs_status", "status"),
         {"schema": "playground"},
     )
 
     id: Mapped[Id]
+    # Of both the prompt and the dataset.
+    project_id: Mapped[UUID] = mapped_column(ForeignKey(Project.id, ondelete="CASCADE"))
     prompt_version_id: Mapped[UUID] = mapped_column(
         ForeignKey(PromptVersion.id, ondelete="CASCADE")
     )

@@ -92,6 +92,7 @@ class EvalRunRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
+    project_id: UUID
     prompt_version_id: UUID
     dataset_id: UUID
     name: str | None

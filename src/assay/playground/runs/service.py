@@ -12,12 +12,19 @@ from sqlalchemy.types import Text
 
 from assay.core.errors import AssayError, Conflict, FieldFault, Invalid, NotFound
 from assay.core.pagination import Page
+from assay.events.models import Topic
 from assay.gateway.service import Gateway
-from assay.identity.actor import Actor
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, record
 from assay.jobs.service import NewJob, cancel_jobs, enqueue
+from assay.playground.access import (
+    authorize,
+    in_projects,
+    project_of_dataset,
+    project_of_version,
+)
 from assay.playground.datasets.models import Dataset, DatasetItem
-from assay.playground.projects.models import UseCase
-from assay.playground.prompts.models import Prompt, PromptVersion
+from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
 from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
@@ -52,19 +59,18 @@ async def create_run(
 
     Raises:
         NotFound: no such prompt version or dataset.
-        Invalid: a model that cannot be asked, a dataset without items, or items without a
-            variable of the prompt.
+        RoleTooLow: the actor may not start runs in their project.
+        Invalid: a model that cannot be asked, a dataset without items, items without a
+            variable of the prompt, or a prompt and a dataset of different projects.
     """
-    version = await session.get(PromptVersion, data.prompt_version_id)
-    if version is None:
-        raise NotFound("There is no prompt version with the id in prompt_version_id.")
-    dataset = await session.get(Dataset, data.dataset_id)
-    if dataset is None:
-        raise NotFound("There is no dataset with the id in dataset_id.")
+    project_id = await _project(session, actor, data)
+    version = await session.get_one(PromptVersion, data.prompt_version_id)
+    dataset = await session.get_one(Dataset, data.dataset_id)
     _check_models(gateway, data.models)
     models = [entry.model_dump(exclude_none=True) for entry in data.models]
     items = await _check_items(session, dataset, version)
     run = EvalRun(
+        project_id=project_id,
         prompt_version_id=version.id,
         dataset_id=dataset.id,
         name=data.name,
@@ -77,7 +83,24 @@ async def create_run(
     session.add(run)
     await session.flush()
     await _enqueue_plan(session, actor, run)
+    _record(session, actor, "run.created", run)
     return run
+
+
+async def _project(session: AsyncSession, actor: Actor, data: EvalRunCreate) -> UUID:
+    """The project of the prompt and of the dataset, in which the actor may start runs."""
+    missing = NotFound("There is no prompt version with the id in prompt_version_id.")
+    version_of = project_of_version(data.prompt_version_id)
+    project_id = await authorize(session, actor, Role.editor, version_of, missing)
+    missing = NotFound("There is no dataset with the id in dataset_id.")
+    dataset_of = project_of_dataset(data.dataset_id)
+    if await authorize(session, actor, Role.editor, dataset_of, missing) != project_id:
+        raise Invalid(
+            "The prompt and the dataset are in different projects, so nobody could say who may "
+            "see the run.",
+            errors=[FieldFault("body.dataset_id", "a dataset of the prompt's project")],
+        )
+    return project_id
 
 
 async def _enqueue_plan(session: AsyncSession, actor: Actor, run: EvalRun) -> None:
@@ -144,14 +167,17 @@ async def _check_items(session: AsyncSession, dataset: Dataset, version: PromptV
 
 
 async def get_run(
-    session: AsyncSession, _actor: Actor, run_id: UUID, *, lock: bool = False
+    session: AsyncSession, actor: Actor, run_id: UUID, *, lock: bool = False
 ) -> EvalRun:
     """The run with this id.
 
     Raises:
         RunNotFound: there is none.
     """
-    run = await session.get(EvalRun, run_id, with_for_update=lock or None, populate_existing=lock)
+    query = select(EvalRun).where(EvalRun.id == run_id, in_projects(actor, EvalRun.project_id))
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    run = await session.scalar(query)
     if run is None:
         raise RunNotFound
     return run
@@ -159,7 +185,7 @@ async def get_run(
 
 async def list_runs(
     session: AsyncSession,
-    _actor: Actor,
+    actor: Actor,
     page: Page,
     *,
     project_id: UUID | None = None,
@@ -168,21 +194,16 @@ async def list_runs(
     status: RunStatus | None = None,
 ) -> Sequence[EvalRun]:
     """Runs, newest first."""
-    statement = select(EvalRun)
+    statement = select(EvalRun).where(in_projects(actor, EvalRun.project_id))
     if dataset_id is not None:
         statement = statement.where(EvalRun.dataset_id == dataset_id)
     if status is not None:
         statement = statement.where(EvalRun.status == status)
-    if prompt_id is not None or project_id is not None:
-        statement = statement.join(PromptVersion, PromptVersion.id == EvalRun.prompt_version_id)
     if prompt_id is not None:
+        statement = statement.join(PromptVersion, PromptVersion.id == EvalRun.prompt_version_id)
         statement = statement.where(PromptVersion.prompt_id == prompt_id)
     if project_id is not None:
-        statement = (
-            statement.join(Prompt, Prompt.id == PromptVersion.prompt_id)
-            .join(UseCase, UseCase.id == Prompt.use_case_id)
-            .where(UseCase.project_id == project_id)
-        )
+        statement = statement.where(EvalRun.project_id == project_id)
     return await page.fetch(session, statement, EvalRun.id)
 
 
@@ -192,8 +213,9 @@ async def cancel_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalR
     Raises:
         RunNotFound: there is none.
         RunNotActive: it has already ended.
+        RoleTooLow
     """
-    run = await get_run(session, actor, run_id)
+    run = await _get_own_run(session, actor, run_id)
     if not run.status.is_active:
         raise RunNotActive(f"The run has already ended: it is {run.status}.")
     # Everywhere jobs are locked before their run, or two would wait for each other.
@@ -203,6 +225,7 @@ async def cancel_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalR
     if not run.status.is_active:
         raise RunNotActive(f"The run has already ended: it is {run.status}.")
     await end_run(session, run, RunStatus.canceled)
+    _record(session, actor, "run.canceled", run)
     return run
 
 
@@ -212,7 +235,9 @@ async def resume_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalR
     Raises:
         RunNotFound: there is none.
         RunNotResumable: it is going on or is complete.
+        RoleTooLow
     """
+    await _get_own_run(session, actor, run_id)
     run = await get_run(session, actor, run_id, lock=True)
     if run.status not in (RunStatus.canceled, RunStatus.failed):
         raise RunNotResumable(
@@ -224,6 +249,7 @@ async def resume_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalR
     run.summary = None
     await release_shards(session, run.id)
     await _enqueue_plan(session, actor, run)
+    _record(session, actor, "run.resumed", run)
     return run
 
 
@@ -233,12 +259,28 @@ async def delete_run(session: AsyncSession, actor: Actor, run_id: UUID) -> None:
     Raises:
         RunNotFound: there is none.
         RunStillActive: it is going on.
+        RoleTooLow
     """
+    await _get_own_run(session, actor, run_id)
     run = await get_run(session, actor, run_id, lock=True)
     if run.status.is_active:
         raise RunStillActive
     await session.delete(run)
     await session.flush()
+    _record(session, actor, "run.deleted", run)
+
+
+async def _get_own_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalRun:
+    """A run that the actor may change."""
+    run = await get_run(session, actor, run_id)
+    project = select(EvalRun.project_id).where(EvalRun.id == run_id)
+    await authorize(session, actor, Role.editor, project, RunNotFound())
+    return run
+
+
+def _record(session: AsyncSession, actor: Actor, action: str, run: EvalRun) -> None:
+    details = {"name": run.name, "status": run.status, "progress": run.progress}
+    record(session, actor, Change(Topic.runs, action, run.id, run.project_id, details))
 
 
 async def list_results(

@@ -19,6 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assay.events.models import Topic
+from assay.events.service import publish
 from assay.identity.actor import Actor
 from assay.jobs.service import NewJob, enqueue
 from assay.playground.datasets.models import DatasetItem
@@ -203,3 +205,20 @@ async def end_run(
     run.completed_at = await session.scalar(select(func.clock_timestamp()))
     run.summary = await summarize(session, run)
     await session.flush()
+    # Of a cancel its actor is told, where it is asked for.
+    if status is not RunStatus.canceled:
+        tell(session, run)
+
+
+def tell(session: AsyncSession, run: EvalRun) -> None:
+    """Tell readers of the feed where a run stands."""
+    data = {
+        "id": str(run.id),
+        "project_id": str(run.project_id),
+        "name": run.name,
+        "status": run.status,
+        "progress": run.progress,
+    }
+    publish(
+        session, Topic.runs, f"run.{run.status}", data, subject=run.id, project_id=run.project_id
+    )

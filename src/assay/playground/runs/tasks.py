@@ -21,6 +21,7 @@ from assay.playground.runs.shards import (
     end_shard,
     hand_out,
     open_cells,
+    tell,
 )
 
 PLAN_JOB = "eval-run.plan"
@@ -59,6 +60,7 @@ async def plan_run(job: RunningJob) -> None:
         run.started_at = run.started_at or await session.scalar(select(func.clock_timestamp()))
         if not await session.scalar(select(exists().where(EvalRunShard.eval_run_id == run.id))):
             await cut_into_shards(session, run)
+        tell(session, run)
         await count_shards_left(session, run)
         await hand_out(session, job.actor, run.id, job.id, shards=SHARDS_AHEAD)
 

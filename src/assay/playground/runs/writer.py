@@ -22,6 +22,8 @@ FLUSH_SECONDS = 0.2
 FLUSH_ROWS = 200
 # With nothing to store, how often to look whether the run and its jobs are still ours.
 LOOK_EVERY = 1.0
+# How often readers of the feed are told of progress.
+TELL_EVERY = 0.5
 # So many rows waiting for a database that is away, and cells wait too.
 MOST_WAITING = 5000
 LONGEST_PAUSE = 2.0
@@ -103,6 +105,18 @@ WITH incoming AS (
         cost = run.cost + counted.cost
     FROM counted
     WHERE run.id = $1 AND counted.cells > 0
+    RETURNING run.*
+), told AS (
+    INSERT INTO events.events (type, topic, subject, project_id, data)
+    SELECT 'run.progress', 'runs', id::text, project_id, jsonb_build_object(
+        'id', id, 'project_id', project_id, 'name', name, 'status', status,
+        'progress', jsonb_build_object(
+            'total', total, 'completed', completed, 'passed', passed, 'failed', failed,
+            'errors', errors, 'cost', cost,
+            'percent', round(100.0 * completed / greatest(total, 1), 1)
+        )
+    )
+    FROM progress WHERE $19
 ), moved_on AS (
     UPDATE jobs.jobs AS job
     SET fruitless_starts = 0
@@ -140,6 +154,7 @@ class ResultWriter:
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._told_at = 0.0
 
     def join(self, holder: Holder) -> None:
         """Rows of `holder` may come from now on."""
@@ -237,4 +252,12 @@ class ResultWriter:
             [holder.attempt for holder in holders],
             self._model_ids,
             self._configs,
+            self._is_time_to_tell(),
         ]
+
+    def _is_time_to_tell(self) -> bool:
+        now = time.monotonic()
+        if now - self._told_at < TELL_EVERY:
+            return False
+        self._told_at = now
+        return True

@@ -10,7 +10,7 @@ from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.datasets.items import service
 from assay.playground.datasets.items.schemas import ItemBatch, ItemRead, ItemUpdate, NewItems
 from assay.playground.datasets.items.service import ItemNotFound, ItemsUnfit
@@ -26,7 +26,7 @@ router = APIRouter(tags=["dataset-items"], responses=problems(Invalid))
     responses=problems(DatasetNotFound),
 )
 async def list_items(
-    session: Session, actor: CurrentActor, page: Paging, dataset_id: UUID
+    session: Session, actor: Reader, page: Paging, dataset_id: UUID
 ) -> Sequence[DatasetItem]:
     """List the items of a dataset, in the order they were made in."""
     return await service.list_items(session, actor, dataset_id, page)
@@ -39,7 +39,7 @@ async def list_items(
     responses=problems(DatasetNotFound, Invalid, ItemsUnfit),
 )
 async def create_items(
-    session: Session, actor: CurrentActor, dataset_id: UUID, new: Annotated[NewItems, Body()]
+    session: Session, actor: Editor, dataset_id: UUID, new: Annotated[NewItems, Body()]
 ) -> DatasetItem | list[DatasetItem]:
     """Make one item, or `items`, up to 1,000 of them: all or none."""
     items = await service.create_items(session, actor, dataset_id, new)
@@ -47,7 +47,7 @@ async def create_items(
 
 
 @router.get("/dataset-items/{item_id}", response_model=ItemRead, responses=problems(ItemNotFound))
-async def get_item(session: Session, actor: CurrentActor, item_id: UUID) -> DatasetItem:
+async def get_item(session: Session, actor: Reader, item_id: UUID) -> DatasetItem:
     """Read an item."""
     return await service.get_item(session, actor, item_id)
 
@@ -58,7 +58,7 @@ async def get_item(session: Session, actor: CurrentActor, item_id: UUID) -> Data
     responses=problems(ItemNotFound, Invalid, ItemsUnfit),
 )
 async def update_item(
-    session: Session, actor: CurrentActor, item_id: UUID, changes: ItemUpdate
+    session: Session, actor: Editor, item_id: UUID, changes: ItemUpdate
 ) -> DatasetItem:
     """Change an item: only the fields that are sent."""
     return await service.update_item(session, actor, item_id, changes)
@@ -69,6 +69,6 @@ async def update_item(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(ItemNotFound),
 )
-async def delete_item(session: Session, actor: CurrentActor, item_id: UUID) -> None:
+async def delete_item(session: Session, actor: Editor, item_id: UUID) -> None:
     """Delete an item with its results."""
     await service.delete_item(session, actor, item_id)

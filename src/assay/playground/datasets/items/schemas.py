@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from assay.core.schemas import Input, Output, absent
 from assay.core.text import JsonObject, JsonValue
 from assay.core.unions import one_of
 from assay.playground.assertions import Assertions
-from assay.playground.fields import Input, Output, absent
 
 ITEM_EXAMPLE: dict[str, Any] = {
     "input": {"message": "Where is my parcel?"},

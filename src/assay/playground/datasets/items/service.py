@@ -12,10 +12,13 @@ from assay.core.errors import FieldFault, Invalid, NotFound
 from assay.core.pagination import Page
 from assay.core.problems import place
 from assay.core.text import Location
-from assay.identity.actor import Actor
+from assay.events.models import Topic
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, changed_fields, record
+from assay.playground.access import authorize, in_datasets, project_of_item
 from assay.playground.datasets.items.schemas import ItemBatch, ItemCreate, ItemUpdate
 from assay.playground.datasets.models import Dataset, DatasetItem
-from assay.playground.datasets.service import DatasetNotFound
+from assay.playground.datasets.service import DatasetNotFound, authorize_dataset
 from assay.playground.json_schema import compile_schema, schema_faults
 
 MAX_FAULTS = 100
@@ -64,10 +67,12 @@ async def list_items(
     Raises:
         DatasetNotFound
     """
-    query = select(DatasetItem).where(DatasetItem.dataset_id == dataset_id)
+    query = select(DatasetItem).where(
+        DatasetItem.dataset_id == dataset_id, in_datasets(actor, DatasetItem.dataset_id)
+    )
     items = await page.fetch(session, query, DatasetItem.id, descending=False)
     if not items:
-        await _hold_dataset(session, dataset_id)
+        await _require_dataset(session, actor, dataset_id)
     return items
 
 
@@ -77,15 +82,18 @@ async def create_items(
     """Make one item or many: all, or where one does not fit, none.
 
     Raises:
-        DatasetNotFound
+        DatasetNotFound, RoleTooLow
         ItemsUnfit: `errors` names the first 100 faults.
     """
+    project_id = await authorize_dataset(session, actor, dataset_id)
     rules = ItemRules(await _hold_dataset(session, dataset_id))
     rows = [(location, _columns(item)) for location, item in _with_locations(new)]
     _raise(fault for location, row in rows for fault in rules.faults(row, location))
     items = [DatasetItem(dataset_id=dataset_id, **row) for _, row in rows]
     session.add_all(items)
     await session.flush()
+    action, told = "dataset.items_added", {"items": len(items)}
+    record(session, actor, Change(Topic.datasets, action, dataset_id, project_id, told))
     return items
 
 
@@ -111,7 +119,11 @@ async def get_item(session: AsyncSession, actor: Actor, item_id: UUID) -> Datase
     Raises:
         ItemNotFound
     """
-    item = await session.get(DatasetItem, item_id)
+    item = await session.scalar(
+        select(DatasetItem).where(
+            DatasetItem.id == item_id, in_datasets(actor, DatasetItem.dataset_id)
+        )
+    )
     if item is None:
         raise ItemNotFound
     return item
@@ -123,8 +135,9 @@ async def update_item(
     """Change the fields that were sent; only these are held against the dataset's schemas.
 
     Raises:
-        ItemNotFound, ItemsUnfit
+        ItemNotFound, ItemsUnfit, RoleTooLow
     """
+    project_id = await _authorize_item(session, actor, item_id)
     query = (
         select(DatasetItem, Dataset)
         .join(Dataset, Dataset.id == DatasetItem.dataset_id)
@@ -139,7 +152,9 @@ async def update_item(
     _raise(ItemRules(dataset).faults(columns, ("body",)))
     for field, value in columns.items():
         setattr(item, field, value)
+    told = changed_fields(item)
     await session.flush()
+    _record(session, actor, "dataset_item.updated", item.id, item.dataset_id, project_id, **told)
     return item
 
 
@@ -147,11 +162,38 @@ async def delete_item(session: AsyncSession, actor: Actor, item_id: UUID) -> Non
     """Delete an item with its results.
 
     Raises:
-        ItemNotFound
+        ItemNotFound, RoleTooLow
     """
-    statement = delete(DatasetItem).where(DatasetItem.id == item_id).returning(DatasetItem.id)
-    if await session.scalar(statement) is None:
+    project_id = await _authorize_item(session, actor, item_id)
+    statement = delete(DatasetItem).where(DatasetItem.id == item_id)
+    dataset_id = await session.scalar(statement.returning(DatasetItem.dataset_id))
+    if dataset_id is None:
         raise ItemNotFound
+    _record(session, actor, "dataset_item.deleted", item_id, dataset_id, project_id)
+
+
+async def _authorize_item(session: AsyncSession, actor: Actor, item_id: UUID) -> UUID:
+    project = project_of_item(item_id)
+    return await authorize(session, actor, Role.editor, project, ItemNotFound())
+
+
+async def _require_dataset(session: AsyncSession, actor: Actor, dataset_id: UUID) -> None:
+    query = select(Dataset.id).where(Dataset.id == dataset_id, in_datasets(actor, Dataset.id))
+    if await session.scalar(query) is None:
+        raise DatasetNotFound
+
+
+def _record(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    item_id: UUID,
+    dataset_id: UUID,
+    project_id: UUID,
+    **details: object,
+) -> None:
+    details = {"dataset_id": str(dataset_id), **details}
+    record(session, actor, Change(Topic.datasets, action, item_id, project_id, details))
 
 
 async def _hold_dataset(session: AsyncSession, dataset_id: UUID) -> Dataset:

@@ -11,7 +11,7 @@ from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.core.templates import TemplateFault
-from assay.identity.actor import CurrentActor
+from assay.playground.access import Editor, Reader
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.service import PromptNotFound
 from assay.playground.prompts.versions import service
@@ -36,7 +36,7 @@ labels = APIRouter(tags=["prompt-labels"], responses=problems(Invalid))
     responses=problems(PromptNotFound),
 )
 async def list_versions(
-    session: Session, actor: CurrentActor, page: Paging, prompt_id: UUID
+    session: Session, actor: Reader, page: Paging, prompt_id: UUID
 ) -> Sequence[PromptVersion]:
     """List the versions of a prompt, newest first."""
     return await service.list_versions(session, actor, prompt_id, page)
@@ -49,7 +49,7 @@ async def list_versions(
     responses=problems(PromptNotFound),
 )
 async def create_version(
-    session: Session, actor: CurrentActor, prompt_id: UUID, new: VersionCreate
+    session: Session, actor: Editor, prompt_id: UUID, new: VersionCreate
 ) -> PromptVersion:
     """Make the next version of a prompt."""
     return await service.create_version(session, actor, prompt_id, new)
@@ -62,7 +62,7 @@ async def create_version(
 )
 async def find_version(
     session: Session,
-    actor: CurrentActor,
+    actor: Reader,
     prompt_id: UUID,
     reference: Annotated[VersionReference, Path()],
 ) -> PromptVersion:
@@ -75,7 +75,7 @@ async def find_version(
     response_model=VersionRead,
     responses=problems(VersionNotFound),
 )
-async def get_version(session: Session, actor: CurrentActor, version_id: UUID) -> PromptVersion:
+async def get_version(session: Session, actor: Reader, version_id: UUID) -> PromptVersion:
     """Read a version."""
     return await service.get_version(session, actor, version_id)
 
@@ -85,7 +85,7 @@ async def get_version(session: Session, actor: CurrentActor, version_id: UUID) -
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(VersionNotFound, VersionInUse),
 )
-async def delete_version(session: Session, actor: CurrentActor, version_id: UUID) -> None:
+async def delete_version(session: Session, actor: Editor, version_id: UUID) -> None:
     """Delete a version that has no labels and no runs; its number is not given again."""
     await service.delete_version(session, actor, version_id)
 
@@ -96,7 +96,7 @@ async def delete_version(session: Session, actor: CurrentActor, version_id: UUID
     responses=problems(VersionNotFound, Invalid, TemplateFault),
 )
 async def render_version(
-    session: Session, actor: CurrentActor, version_id: UUID, request: RenderRequest
+    session: Session, actor: Reader, version_id: UUID, request: RenderRequest
 ) -> RenderResult:
     """Fill in a version's templates: the messages exactly as a model gets them."""
     messages = await service.render_version(session, actor, version_id, request.variables)
@@ -110,7 +110,7 @@ async def render_version(
 )
 async def put_label(
     session: Session,
-    actor: CurrentActor,
+    actor: Editor,
     prompt_id: UUID,
     label: Annotated[Label, Path()],
     new: LabelUpdate,
@@ -125,7 +125,7 @@ async def put_label(
     responses=problems(PromptNotFound, LabelNotFound),
 )
 async def delete_label(
-    session: Session, actor: CurrentActor, prompt_id: UUID, label: Annotated[Label, Path()]
+    session: Session, actor: Editor, prompt_id: UUID, label: Annotated[Label, Path()]
 ) -> None:
     """Take a label off; the version stays."""
     await service.delete_label(session, actor, prompt_id, label)

@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from assay.core.schemas import Input, Output
 from assay.core.templates import TemplateFault
 from assay.core.text import JsonObject, Text, located
 from assay.core.unions import one_of
-from assay.playground.fields import Input, Output
 from assay.playground.json_schema import JsonSchema
 from assay.playground.prompts.models import PromptType
 from assay.playground.prompts.rendering import PromptRenderer

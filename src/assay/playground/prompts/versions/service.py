@@ -13,12 +13,15 @@ from sqlalchemy.orm.attributes import set_committed_value
 from assay.core.errors import Conflict, FieldFault, NotFound
 from assay.core.pagination import Page
 from assay.core.templates import TemplateFault
+from assay.events.models import Topic
 from assay.gateway.types import Message
-from assay.identity.actor import Actor
+from assay.identity.actor import Actor, Role
+from assay.identity.audit.service import Change, record
+from assay.playground.access import authorize, in_prompts, project_of_version
 from assay.playground.counting import select_fresh
 from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
-from assay.playground.prompts.service import PromptNotFound
+from assay.playground.prompts.service import PromptNotFound, authorize_prompt
 from assay.playground.prompts.versions.schemas import VersionCreate
 from assay.playground.runs.models import EvalRun
 
@@ -35,7 +38,7 @@ class VersionInUse(Conflict):
     """The version has labels or runs, so it cannot be deleted."""
 
 
-def _versions() -> Select[PromptVersion]:
+def _versions(actor: Actor) -> Select[PromptVersion]:
     labels = (
         select(func.array_agg(aggregate_order_by(PromptLabel.label, PromptLabel.label)))
         .where(
@@ -46,7 +49,8 @@ def _versions() -> Select[PromptVersion]:
         .scalar_subquery()
     )
     listed: ColumnElement[Any] = func.coalesce(labels, array([], type_=PromptLabel.label.type))
-    return select_fresh(PromptVersion).options(with_expression(PromptVersion.labels, listed))
+    query = select_fresh(PromptVersion).where(in_prompts(actor, PromptVersion.prompt_id))
+    return query.options(with_expression(PromptVersion.labels, listed))
 
 
 async def list_versions(
@@ -57,10 +61,10 @@ async def list_versions(
     Raises:
         PromptNotFound
     """
-    query = _versions().where(PromptVersion.prompt_id == prompt_id)
+    query = _versions(actor).where(PromptVersion.prompt_id == prompt_id)
     versions = await page.fetch(session, query, PromptVersion.version_number)
     if not versions:
-        await _require_prompt(session, prompt_id)
+        await _require_prompt(session, actor, prompt_id)
     return versions
 
 
@@ -70,8 +74,9 @@ async def create_version(
     """Make a prompt's next version.
 
     Raises:
-        PromptNotFound
+        PromptNotFound, RoleTooLow
     """
+    project_id = await authorize_prompt(session, actor, prompt_id)
     version = PromptVersion(
         prompt_id=prompt_id,
         # The update locks the prompt until the transaction ends: no number is given twice.
@@ -86,6 +91,7 @@ async def create_version(
     )
     session.add(version)
     await session.flush()
+    _record(session, actor, "prompt_version.created", version, project_id)
     set_committed_value(version, "labels", [])
     return version
 
@@ -118,7 +124,7 @@ async def get_version(session: AsyncSession, actor: Actor, version_id: UUID) -> 
     Raises:
         VersionNotFound
     """
-    version = await session.scalar(_versions().where(PromptVersion.id == version_id))
+    version = await session.scalar(_versions(actor).where(PromptVersion.id == version_id))
     if version is None:
         raise VersionNotFound("There is no prompt version with this id.")
     return version
@@ -132,7 +138,7 @@ async def find_version(
     Raises:
         PromptNotFound, VersionNotFound
     """
-    query = _versions().where(PromptVersion.prompt_id == prompt_id)
+    query = _versions(actor).where(PromptVersion.prompt_id == prompt_id)
     if reference.isdecimal():
         query = query.where(PromptVersion.version_number == int(reference))
     else:
@@ -140,7 +146,7 @@ async def find_version(
         query = query.where(PromptLabel.label == reference)
     version = await session.scalar(query)
     if version is None:
-        await _require_prompt(session, prompt_id)
+        await _require_prompt(session, actor, prompt_id)
         raise VersionNotFound(f'The prompt has no version or label "{reference}".')
     return version
 
@@ -152,20 +158,24 @@ async def delete_version(session: AsyncSession, actor: Actor, version_id: UUID) 
     are about, so both are refused.
 
     Raises:
-        VersionNotFound, VersionInUse
+        VersionNotFound, VersionInUse, RoleTooLow
     """
+    missing = VersionNotFound("There is no prompt version with this id.")
+    project = project_of_version(version_id)
+    project_id = await authorize(session, actor, Role.editor, project, missing)
     query = select(PromptVersion.id).where(PromptVersion.id == version_id).with_for_update()
     if await session.scalar(query) is None:
-        raise VersionNotFound("There is no prompt version with this id.")
+        raise missing
     # Nothing can come to refer to a row that is locked for update, so what is true here stays so.
-    labels = (await get_version(session, actor, version_id)).labels
-    if labels:
+    version = await get_version(session, actor, version_id)
+    if version.labels:
         raise VersionInUse(
-            f"The version is labelled {', '.join(labels)}; move or delete the label first."
+            f"The version is labelled {', '.join(version.labels)}; move or delete the label first."
         )
     if await session.scalar(select(EvalRun.id).filter_by(prompt_version_id=version_id).limit(1)):
         raise VersionInUse("The version has runs, whose results are about it; delete them first.")
     await session.execute(delete(PromptVersion).where(PromptVersion.id == version_id))
+    _record(session, actor, "prompt_version.deleted", version, project_id)
 
 
 async def put_label(
@@ -174,15 +184,15 @@ async def put_label(
     """Put a label on a version; it leaves the one that had it. Gives the version.
 
     Raises:
-        PromptNotFound, VersionNotFound
+        PromptNotFound, VersionNotFound, RoleTooLow
     """
+    project_id = await authorize_prompt(session, actor, prompt_id)
     version_id = await session.scalar(
         select(PromptVersion.id)
         .filter_by(prompt_id=prompt_id, version_number=version_number)
         .with_for_update(read=True, key_share=True)
     )
     if version_id is None:
-        await _require_prompt(session, prompt_id)
         raise VersionNotFound(f"The prompt has no version {version_number}.")
     new = insert(PromptLabel).values(prompt_id=prompt_id, label=label, version_id=version_id)
     await session.execute(
@@ -191,19 +201,24 @@ async def put_label(
             set_={"version_id": new.excluded.version_id, "updated_at": func.clock_timestamp()},
         )
     )
-    return await get_version(session, actor, version_id)
+    version = await get_version(session, actor, version_id)
+    _record(session, actor, "prompt_label.put", version, project_id, label=label)
+    return version
 
 
 async def delete_label(session: AsyncSession, actor: Actor, prompt_id: UUID, label: str) -> None:
     """Take a label away; the version stays.
 
     Raises:
-        PromptNotFound, LabelNotFound
+        PromptNotFound, LabelNotFound, RoleTooLow
     """
+    project_id = await authorize_prompt(session, actor, prompt_id)
     statement = delete(PromptLabel).filter_by(prompt_id=prompt_id, label=label)
-    if await session.scalar(statement.returning(PromptLabel.label)) is None:
-        await _require_prompt(session, prompt_id)
+    version_id = await session.scalar(statement.returning(PromptLabel.version_id))
+    if version_id is None:
         raise LabelNotFound(f'The prompt has no label "{label}".')
+    version = await get_version(session, actor, version_id)
+    _record(session, actor, "prompt_label.deleted", version, project_id, label=label)
 
 
 async def render_version(
@@ -226,6 +241,23 @@ async def render_version(
         raise TemplateFault(fault.detail, errors=faults or [other]) from None
 
 
-async def _require_prompt(session: AsyncSession, prompt_id: UUID) -> None:
-    if await session.scalar(select(Prompt.id).where(Prompt.id == prompt_id)) is None:
+async def _require_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) -> None:
+    query = select(Prompt.id).where(Prompt.id == prompt_id, in_prompts(actor, Prompt.id))
+    if await session.scalar(query) is None:
         raise PromptNotFound
+
+
+def _record(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    version: PromptVersion,
+    project_id: UUID,
+    **details: object,
+) -> None:
+    details = {
+        "prompt_id": str(version.prompt_id),
+        "version_number": version.version_number,
+        **details,
+    }
+    record(session, actor, Change(Topic.prompts, action, version.id, project_id, details))

@@ -1,4 +1,4 @@
-"""Fields that the schemas of this room share."""
+"""What the wire shapes of all parts share."""
 
 from typing import Annotated, Any
 
