@@ -48,6 +48,17 @@ def test_every_command_says_what_the_list_says_and_has_examples(name: str, assay
     assert "Examples" in ended.out
 
 
+@pytest.mark.parametrize("group", ["users", "keys", "secrets"])
+def test_every_command_of_a_group_is_described_and_has_examples(group: str, assay: Run) -> None:
+    commands = get_command(import_module(f"assay.cli.{group}").app).commands  # type: ignore[attr-defined]  # it is a group
+    assert commands
+    for name in commands:
+        ended = assay(group, name, "--help")
+        assert ended.code == 0
+        assert f"Usage: assay {group} {name}" in ended.out
+        assert f"assay {group} {name}" in ended.out.partition("Examples")[2]
+
+
 def test_version(assay: Run) -> None:
     ended = assay("--version")
     assert (ended.code, ended.out) == (0, f"assay {__version__}\n")
@@ -73,7 +84,10 @@ def test_a_wrong_command_line_ends_with_2(assay: Run, arguments: list[str], mess
     assert message in ended.err
 
 
-@pytest.mark.parametrize("command", [["up"], ["worker"], ["migrate"], ["demo"], ["eval", "x.yaml"]])
+@pytest.mark.parametrize(
+    "command",
+    [["up"], ["worker"], ["migrate"], ["demo"], ["eval", "x.yaml"], ["users", "list"]],
+)
 def test_a_wrong_setting_is_named(
     assay: Run, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +100,15 @@ def test_a_wrong_setting_is_named(
 
 @pytest.mark.parametrize(
     "command",
-    [["up", "--port", "0"], ["worker"], ["migrate"], ["demo", "--no-serve"], ["eval", "file"]],
+    [
+        ["up", "--port", "0"],
+        ["worker"],
+        ["migrate"],
+        ["demo", "--no-serve"],
+        ["eval", "file"],
+        ["users", "list"],
+        ["keys", "list"],
+    ],
 )
 @pytest.mark.parametrize(
     ("variable", "value", "message"),

@@ -5,6 +5,7 @@ import re
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dotenv import dotenv_values
@@ -84,10 +85,13 @@ def test_make_targets_exist(page: Path) -> None:
     assert set(named) <= targets
 
 
-def options(command: str) -> set[str]:
-    """The options of a command of `assay`."""
-    app = import_module(f"assay.cli.{command}").app
-    return {name for each in get_command(app).params for name in each.opts if name[0] == "-"}
+def options(name: str, rest: str = "") -> set[str]:
+    """The options of a command of `assay`; of a group, those of the one that `rest` names."""
+    command: Any = get_command(import_module(f"assay.cli.{name}").app)
+    if hasattr(command, "commands"):
+        command = command.commands[rest.split(maxsplit=1)[0]]
+    names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    return {name for name in names if name[0] == "-"}
 
 
 @each_page
@@ -99,7 +103,7 @@ def test_commands_and_their_options_exist(page: Path) -> None:
     )
     for command, rest in calls:
         assert command in COMMANDS
-        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options(command)
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options(command, rest)
 
 
 def test_all_options_of_eval_are_told() -> None:

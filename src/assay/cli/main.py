@@ -23,6 +23,9 @@ COMMANDS = {
     "demo": "Evaluate the sample project, print the comparison, then serve.",
     "eval": "Run an evaluation file from the shell.",
     "worker": "Work on jobs beside a server, or on another machine.",
+    "users": "Make the people who can sign in, and change what they may do.",
+    "keys": "Make and revoke API keys, with which programs act for people.",
+    "secrets": "Look after SECRET_KEY, which stored secrets are sealed with.",
     "migrate": "Bring the database to the revision that this Assay needs.",
     "doctor": "Check the set-up and say how to mend what is wrong.",
 }

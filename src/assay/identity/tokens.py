@@ -24,6 +24,8 @@ _ISSUER = "assay"
 _AUDIENCE = "assay-api"
 _BASE62 = string.digits + string.ascii_letters
 _LOOKUP, _RANDOM, _CHECKSUM = 12, 40, 6
+SHOWN = len(KEY_PREFIX) + _LOOKUP
+"""How many of a key's first characters are stored as they are."""
 
 
 class NotSignedIn(Unauthorized):
@@ -143,7 +145,7 @@ def key_lookup(key: str) -> str:
     random, checksum = key[len(KEY_PREFIX) : -_CHECKSUM], key[-_CHECKSUM:]
     if len(random) != _RANDOM or not key.isascii() or _checksum(random) != checksum:
         raise KeyRefused("This is not an API key: a part of it is missing or mistyped.")
-    return KEY_PREFIX + random[:_LOOKUP]
+    return key[:SHOWN]
 
 
 def key_hash(key: str, pepper: bytes) -> bytes:

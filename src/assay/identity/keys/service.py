@@ -37,26 +37,35 @@ async def list_keys(
 
 
 async def create_key(
-    session: AsyncSession, actor: Actor, new: KeyCreate, pepper: bytes
+    session: AsyncSession,
+    actor: Actor,
+    new: KeyCreate,
+    pepper: bytes,
+    *,
+    owner_id: UUID | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key for oneself; gives its row, and the key, which is not stored.
+    """Make a key for oneself or, at the machine, for `owner_id`.
+
+    Returns:
+        The key's row, and the key itself, which is not stored.
 
     Raises:
         KeyWithoutUser
         Invalid: a scope is beyond the owner's role, or it would have expired already.
     """
-    if actor.own_id is None:
+    owner_id = owner_id or actor.own_id
+    if owner_id is None:
         raise KeyWithoutUser
     # Held, so that the role is still theirs when the key is there.
     role = await session.scalar(
-        select(User.role).where(User.id == actor.own_id).with_for_update(read=True)
+        select(User.role).where(User.id == owner_id).with_for_update(read=True)
     )
     faults = _faults(new, role or actor.role)
     if faults:
         raise Invalid(f"This key cannot be made: {faults[0].message}", errors=faults)
     key = new_key()
     row = ApiKey(
-        user_id=actor.own_id,
+        user_id=owner_id,
         name=new.name,
         lookup=key_lookup(key),
         hash=key_hash(key, pepper),
@@ -66,7 +75,7 @@ async def create_key(
     )
     session.add(row)
     await session.flush()
-    details = {"name": row.name, "scopes": row.scopes}
+    details = {"name": row.name, "scopes": row.scopes, "user_id": str(owner_id)}
     record(session, actor, Change(Topic.users, "key.created", row.id, details=details))
     return row, key
 
