@@ -9,6 +9,7 @@ from assay import migrations
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.embedded import EmbeddedDatabase
+from assay.core.telemetry import traced
 
 
 @asynccontextmanager
@@ -25,13 +26,15 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         try:
             await database.check()
             await migrations.require_head(database)
-            yield database
+            async with traced(database):
+                yield database
         finally:
             await database.dispose()
         return
     async with embedded_database(settings) as database:
         await migrations.upgrade(database)
-        yield database
+        async with traced(database):
+            yield database
 
 
 @asynccontextmanager

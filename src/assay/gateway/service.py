@@ -10,6 +10,7 @@ import orjson
 
 from assay.core.config import ProviderSettings, Settings
 from assay.core.errors import SetupError
+from assay.core.telemetry import traces_wanted
 from assay.gateway.credentials.store import CredentialStore
 from assay.gateway.errors import MissingKey, RemoteForbidden, UnknownProvider
 from assay.gateway.limits import Limits, LocalLimits
@@ -25,6 +26,7 @@ from assay.gateway.providers.openai_chat import OpenAIChatModel
 from assay.gateway.retry import RetryingModel, RetryPolicy
 from assay.gateway.slots import Slots
 from assay.gateway.timeout import TimedModel
+from assay.gateway.trace import TracedModel
 from assay.gateway.types import Model
 
 DEFAULT_CONCURRENCY = 64
@@ -121,11 +123,11 @@ class Gateway:
         provider_name, model = split(name)
         provider = self._find(provider_name)
         if provider_name == BUILTIN:
-            return LoggedModel(BuiltinModel(model))
+            return _watched(BuiltinModel(model))
         timed = TimedModel(self._adapter(provider, model), provider.settings.timeout)
         paced = PacedModel(timed, self._pace(provider), slots)
         retrying = RetryingModel(paced, self._retry)
-        return LoggedModel(PricedModel(retrying, _free if provider.free else None))
+        return _watched(PricedModel(retrying, _free if provider.free else None))
 
     def concurrency(self, name: str) -> int:
         """How many calls of `provider/model` its provider may have in flight; 64 if none is set.
@@ -216,6 +218,12 @@ class Gateway:
         if self._session is None:
             raise RuntimeError("enter the gateway first: async with Gateway(...) as gateway")
         return self._session
+
+
+def _watched(model: Model) -> Model:
+    logged = LoggedModel(model)
+    # A span costs as much as a whole call of a built-in program, so none where nobody looks.
+    return TracedModel(logged) if traces_wanted() else logged
 
 
 def _free(_usage: object) -> float:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from opentelemetry import trace
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as EngineJob
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
 from assay.core.errors import AssayError
+from assay.core.telemetry import tracer
 from assay.identity.actor import job_actor
 from assay.jobs import service
 from assay.jobs.driver import SteadyDriver, until_connected
@@ -164,7 +166,18 @@ class JobWorker:
                     "progress: the worker died or failed each time.",
                 )
                 return
-            await self._run_handler(running, job.fruitless_starts)
+            attributes: dict[str, str | int] = {
+                "assay.job.id": str(job.id),
+                "assay.job.attempt": job.attempt,
+            }
+            # What is handed back is no failure; what failed is put into the span where it shows.
+            with tracer.start_as_current_span(
+                f"job {job.job_type}",
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
+            ):
+                await self._run_handler(running, job.fruitless_starts)
 
     async def _start(self, job_id: UUID) -> Job | None:
         while True:
@@ -214,6 +227,9 @@ class JobWorker:
     async def _failed_attempt(
         self, running: RunningJob, fruitless_starts: int, error: Exception
     ) -> None:
+        span = trace.get_current_span()
+        span.record_exception(error)
+        span.set_status(trace.StatusCode.ERROR)
         if isinstance(error, AssayError) and not is_disconnect(error):
             # A clear error of ours does not go away by trying again.
             await self._fail(running, str(error))
