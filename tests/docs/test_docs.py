@@ -88,8 +88,8 @@ def test_make_targets_exist(page: Path) -> None:
 def options(name: str, rest: str = "") -> set[str]:
     """The options of a command of `assay`; of a group, those of the one that `rest` names."""
     command: Any = get_command(import_module(f"assay.cli.{name}").app)
-    if hasattr(command, "commands"):
-        command = command.commands[rest.split(maxsplit=1)[0]]
+    if hasattr(command, "commands") and (words := rest.split(maxsplit=1)):
+        command = command.commands[words[0]]
     names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
     return {name for name in names if name[0] == "-"}
 
