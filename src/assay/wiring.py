@@ -13,6 +13,7 @@ from assay.events.endpoints import Wanted, feed_router
 from assay.events.feed import FeedEvent
 from assay.events.models import Topic
 from assay.events.service import remove_old as remove_old_events
+from assay.gateway.cache import CachedResponse
 from assay.gateway.credentials.endpoints import router as providers_router
 from assay.gateway.leases import Lease
 from assay.gateway.service import Gateway
@@ -33,7 +34,7 @@ from assay.playground.runs.tasks import run_handlers
 
 # Importing the rooms above has put all their tables into this one description of the database.
 metadata = Base.metadata
-assert Lease.metadata is metadata
+assert Lease.metadata is CachedResponse.metadata is metadata
 
 # What an API key has to be for to follow a topic.
 _TOPIC_SCOPES = {

@@ -42,6 +42,7 @@ async def active_run(database: Database) -> UUID:
             project_id=project.id,
             prompt_version_id=version.id,
             dataset_id=dataset.id,
+            dataset_version=0,
             models=[],
             total=1,
         )

@@ -81,6 +81,7 @@ class Factory:
                 project_id=await session.scalar(project_of_dataset(UUID(dataset_id))),
                 prompt_version_id=UUID(version_id),
                 dataset_id=UUID(dataset_id),
+                dataset_version=0,
                 models=[],
             )
             session.add(run)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -103,4 +104,24 @@ class PromptLabel(Base):
     prompt_id: Mapped[UUID] = mapped_column(primary_key=True)
     label: Mapped[str] = mapped_column(String(100), primary_key=True)
     version_id: Mapped[UUID]
+    updated_at: Mapped[UpdatedAt]
+
+
+class LabelGate(Base):
+    """What a version needs before it gets a protected label: a good enough run on a dataset."""
+
+    __tablename__ = "label_gates"
+    __table_args__ = (
+        CheckConstraint("min_pass_rate BETWEEN 0 AND 1", name="pass_rate_is_a_share"),
+        {"schema": "playground"},
+    )
+
+    prompt_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Prompt.id, ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(String(100), primary_key=True)
+    # No cascade: a label must not lose its protection with a dataset.
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("playground.datasets.id"), index=True)
+    min_pass_rate: Mapped[float] = mapped_column(Double)
+    updated_by: Mapped[str] = mapped_column(String(255))
     updated_at: Mapped[UpdatedAt]

@@ -8,11 +8,14 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    LargeBinary,
     SmallInteger,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assay.core.database import Base, CreatedAt, Id, Json, Timestamp, one_of
@@ -36,8 +39,24 @@ class RunStatus(StrEnum):
         return self in (RunStatus.pending, RunStatus.running)
 
 
+class CacheMode(StrEnum):
+    """Whether answers to equal requests are taken from the cache."""
+
+    on = "on"
+    off = "off"
+    refresh = "refresh"
+
+
+class PassWhen(StrEnum):
+    """When an item that is asked several times has passed."""
+
+    any = "any"
+    all = "all"
+    mean = "mean"
+
+
 class EvalRun(Base):
-    """One prompt version on one dataset with one or more models."""
+    """One prompt version on one version of a dataset with one or more models."""
 
     __tablename__ = "eval_runs"
     __table_args__ = (
@@ -45,6 +64,14 @@ class EvalRun(Base):
         Index("ix_eval_runs_prompt_version_id", "prompt_version_id"),
         Index("ix_eval_runs_project_id_id", "project_id", "id"),
         Index("ix_eval_runs_status", "status"),
+        Index("ix_eval_runs_rescored_from_id", "rescored_from_id"),
+        Index(
+            "uq_eval_runs_created_by_idempotency_key",
+            "created_by",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
         {"schema": "playground"},
     )
 
@@ -55,10 +82,29 @@ class EvalRun(Base):
         ForeignKey(PromptVersion.id, ondelete="CASCADE")
     )
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey(Dataset.id, ondelete="CASCADE"))
+    # Whatever happens to the items later, the run is about what they were in this version.
+    dataset_version: Mapped[int]
+    # Whose stored answers are graded again, in place of asking the models.
+    rescored_from_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("playground.eval_runs.id", ondelete="SET NULL")
+    )
     name: Mapped[str | None] = mapped_column(String(255))
     models: Mapped[Json]
     assertions: Mapped[Json] = mapped_column(server_default=text("'[]'"))
+    derived_metrics: Mapped[Json | None]
+    # The model that judges for assertions which name none.
+    judge: Mapped[Json | None]
     concurrency: Mapped[int | None]
+    cache: Mapped[CacheMode] = mapped_column(
+        one_of(CacheMode, 10), default=CacheMode.on, server_default=text("'on'")
+    )
+    max_cost: Mapped[float | None] = mapped_column(Double)
+    estimated_cost: Mapped[float | None] = mapped_column(Double)
+    repeat: Mapped[int] = mapped_column(SmallInteger, default=1, server_default=text("1"))
+    pass_when: Mapped[PassWhen] = mapped_column(
+        one_of(PassWhen, 10), default=PassWhen.all, server_default=text("'all'")
+    )
+    threshold: Mapped[float | None] = mapped_column(Double)
     status: Mapped[RunStatus] = mapped_column(one_of(RunStatus, 20), default=RunStatus.pending)
     total: Mapped[int] = mapped_column(default=0)
     completed: Mapped[int] = mapped_column(default=0)
@@ -74,6 +120,10 @@ class EvalRun(Base):
     started_at: Mapped[Timestamp | None]
     completed_at: Mapped[Timestamp | None]
     created_by: Mapped[str | None] = mapped_column(String(255))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    share_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    share_expires_at: Mapped[Timestamp | None]
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -110,7 +160,12 @@ class EvalRunShard(Base):
 
 
 class EvalResult(Base):
-    """The stored outcome of one cell: one item with one model, and the repetition."""
+    """The stored outcome of one cell: one item with one model, and the repetition.
+
+    `latency_ms` and `cost` are those in `metrics`, as columns to sort by. The unique index of the
+    cell has them too, with `passed` and `score`, so that they can be looked through without
+    reading the rows.
+    """
 
     __tablename__ = "eval_results"
     __table_args__ = (
@@ -120,6 +175,7 @@ class EvalResult(Base):
             "model_id",
             "repetition",
             name="uq_eval_results_cell",
+            postgresql_include=["passed", "score", "latency_ms", "cost"],
         ),
         Index("ix_eval_results_dataset_item_id", "dataset_item_id"),
         {"schema": "playground"},
@@ -138,5 +194,11 @@ class EvalResult(Base):
     metrics: Mapped[Json | None]
     passed: Mapped[bool]
     score: Mapped[float] = mapped_column(Double)
+    latency_ms: Mapped[float | None] = mapped_column(Double)
+    cost: Mapped[float | None] = mapped_column(Double)
+    # The names (metric or type) of the assertions with a weight that did not pass.
+    failed_assertions: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), default=list, server_default=text("'{}'")
+    )
     error: Mapped[str | None]
     created_at: Mapped[CreatedAt]

@@ -73,6 +73,7 @@ async def create_run(
         project_id=project_id,
         prompt_version_id=version.id,
         dataset_id=dataset.id,
+        dataset_version=dataset.version,
         name=data.name,
         models=models,
         assertions=[a.model_dump(by_alias=True, exclude_unset=True) for a in data.assertions],
