@@ -3,6 +3,8 @@
 Revision: 2026_11_26_playground, after 2026_11_25_identity.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,7 +14,7 @@ down_revision = "2026_11_25_identity"
 branch_labels = None
 depends_on = None
 
-PLAYGROUND = {"schema": "playground"}
+PLAYGROUND: Any = {"schema": "playground"}
 NOW = sa.text("clock_timestamp()")
 CELL = "eval_run_id, dataset_item_id, model_id, repetition"
 
@@ -181,7 +183,7 @@ def _extend_runs() -> None:
 def _extend_results() -> None:
     op.add_column("eval_results", sa.Column("latency_ms", sa.Double()), **PLAYGROUND)
     op.add_column("eval_results", sa.Column("cost", sa.Double()), **PLAYGROUND)
-    failed = sa.Column(
+    failed: Any = sa.Column(
         "failed_assertions", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False
     )
     op.add_column("eval_results", failed, **PLAYGROUND)
