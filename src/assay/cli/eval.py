@@ -30,7 +30,8 @@ from assay.cli.typer_app import typer_app
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.errors import SetupError
-from assay.playground.promptfoo.reader import MAX_CONCURRENCY, read_suite
+from assay.playground.promptfoo.options import MAX_CONCURRENCY
+from assay.playground.promptfoo.reader import read_suite
 from assay.playground.promptfoo.suite import Suite
 from assay.startup import open_database
 from assay.worker import open_gateway, run_worker

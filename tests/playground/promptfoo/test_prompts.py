@@ -84,7 +84,7 @@ def test_files_stay_below_the_folder(faults: Faults, tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to(outside)
     for reference in (f"../{outside.name}", str(outside), "link.txt", "a/../../x.txt"):
         found = faults(f"prompts: ['file://{reference}']")
-        assert "must be in the folder" in found["prompts[0]"]
+        assert "is not in the folder of the configuration" in found["prompts[0]"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_files_stay_below_the_folder(faults: Faults, tmp_path: Path) -> None:
         ("['{% include \"x\" %}']", "prompts[0]", "include is not available"),
         ("[prompt.txt]", "prompts[0]", "write file://prompt.txt"),
         ("[file://missing.txt]", "prompts[0]", "No such file"),
-        ("['file://prompts/*.txt']", "prompts[0]", "name each file"),
+        ("['file://prompts/*.txt']", "prompts[0]", "No file matches prompts/*.txt"),
         ("[file://prompt.py]", "prompts[0]", "code is not run"),
         ("['exec:./prompt.sh']", "prompts[0]", "not called"),
         ("['langfuse://x:1']", "prompts[0]", "not called"),

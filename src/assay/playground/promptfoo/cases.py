@@ -15,6 +15,8 @@ from typing import Any
 
 from assay.grading.assertions import AssertionFault, compile_assertions
 from assay.grading.registry import ASSERT_SET, split_negation
+from assay.playground.promptfoo.case_files import is_reference, read_entries, read_value
+from assay.playground.promptfoo.files import Files
 from assay.playground.promptfoo.node import Node
 from assay.playground.promptfoo.suite import SuiteTest
 
@@ -44,7 +46,42 @@ _OPTIONS_REFUSED = {
     "transform": "Code is not run: ask for the answer in the form that you want to grade.",
     "transformVars": "Code is not run: write the variables as they are to be used.",
 }
-_CODE_TYPES = {"javascript", "python", "ruby", "webhook"}
+_CODE = "Code in assertions is not run: use regex, contains-json and so on."
+# Types that promptfoo has and Assay does not, each with the reason or the remedy.
+_NOT_HERE = {
+    "javascript": _CODE,
+    "python": _CODE,
+    "ruby": _CODE,
+    "webhook": "Assertions call no other servers.",
+    "guardrails": "Guardrails of providers are not looked at.",
+    "is-refusal": "Ask with llm-rubric, or look for the words of a refusal with icontains-any.",
+    "is-sql": "SQL is not parsed: use regex, or llm-rubric.",
+    "contains-sql": "SQL is not parsed: use regex, or llm-rubric.",
+    "is-xml": "XML is not parsed: use regex.",
+    "contains-xml": "XML is not parsed: use regex.",
+    "is-html": "HTML is not parsed: use regex.",
+    "contains-html": "HTML is not parsed: use regex.",
+    "is-valid-function-call": "Calls of functions are not graded.",
+    "is-valid-openai-function-call": "Calls of functions are not graded.",
+    "is-valid-openai-tools-call": "Calls of tools are not graded.",
+    "tool-call-f1": "Calls of tools are not graded.",
+    "skill-used": "Skills of agents are not graded.",
+    "finish-reason": "The reason why an answer ended is not graded.",
+    "human": "People are not asked yet.",
+    "moderation": "There is no moderation: use llm-rubric.",
+    "pi": "This asks a service of its own: use llm-rubric.",
+    "select-best": "Answers of several prompts are not held against each other: compare runs.",
+    "max-score": "Answers of several prompts are not held against each other: compare runs.",
+    "conversation-relevance": "Conversations of several turns are not graded here.",
+    "trace-error-spans": "Traces are not graded.",
+    "trace-span-count": "Traces are not graded.",
+    "trace-span-duration": "Traces are not graded.",
+}
+_FIELDS_NOT_HERE = {
+    "transform": "Code is not run: ask for the answer in the form that you want to grade.",
+    "contextTransform": "Code is not run: give the context as a variable.",
+    "config": "Settings of an assertion in code are of no use here.",
+}
 _REFERENCE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _REFERENCE_PASSES = 5
 
@@ -61,15 +98,16 @@ class _Parts:
     options: dict[str, bool] = field(default_factory=dict)
 
 
-def read_tests(tests: Node, default: Node | None, warnings: list[str]) -> list[SuiteTest]:
-    """The tests in the order of the file; what has no effect goes to `warnings`."""
-    defaults = _Parts() if default is None else _read(default, warnings)
-    entries = tests.entries()
+def read_tests(tests: Node, default: Node | None, files: Files) -> list[SuiteTest]:
+    """The tests in the order of the configuration, also those in other files."""
+    if default is not None and is_reference(default.value):
+        default = next(iter(read_entries(default, files)), None)
+    defaults = _Parts() if default is None else _read(default, files)
     if tests.value == []:
         tests.fault("This must hold at least one test.")
     made: list[SuiteTest] = []
-    for entry in entries:
-        parts = _read(entry, warnings)
+    for entry in _entries(tests, files):
+        parts = _read(entry, files)
         if len(made) + _combinations(parts, defaults) > MAX_TESTS:
             entry.fault(f"With this the file has more than {MAX_TESTS:,} tests.", ".vars")
             break
@@ -77,72 +115,105 @@ def read_tests(tests: Node, default: Node | None, warnings: list[str]) -> list[S
     return made
 
 
-def _read(node: Node, warnings: list[str]) -> _Parts:
-    if isinstance(node.value, str):
-        node.fault("Tests in other files are not read yet: write them here.")
-        return _Parts()
+def _entries(tests: Node, files: Files) -> Iterator[Node]:
+    for entry in [tests] if isinstance(tests.value, str) else tests.entries():
+        if isinstance(entry.value, str):
+            yield from read_entries(entry, files)
+        else:
+            yield entry
+
+
+def _read(node: Node, files: Files) -> _Parts:
     fields = node.fields(_FIELDS, _REFUSED)
     parts = _Parts()
     if "description" in fields:
         parts.description = fields["description"].text()
     if "vars" in fields:
-        parts.variables = _variables(fields["vars"], warnings)
+        parts.variables = _variables(fields["vars"], files)
     if "assert" in fields:
-        parts.assertions = _assertions(fields["assert"])
+        parts.assertions = _assertions(fields["assert"], files)
     if "threshold" in fields:
         parts.threshold = _threshold(fields["threshold"])
     if "metadata" in fields:
         parts.metadata = fields["metadata"].object()
     if "options" in fields:
-        parts.options = _options(fields["options"], warnings)
+        parts.options = _options(fields["options"])
     return parts
 
 
-def _variables(node: Node, warnings: list[str]) -> dict[str, Any]:
-    if isinstance(node.value, str):
-        node.fault("Variables in other files are not read yet: write them here.")
-        return {}
-    variables = node.object()
+def _variables(node: Node, files: Files) -> dict[str, Any]:
+    if isinstance(node.value, str | list):
+        return _variables_of_files(node, files)
+    variables = dict(node.object())
     for name, value in variables.items():
+        below = node.at(f".{name}", value)
+        if is_reference(value):
+            variables[name] = read_value(below, files)
+        elif isinstance(value, list):
+            variables[name] = [
+                read_value(entry, files) if is_reference(entry.value) else entry.value
+                for entry in below.entries()
+            ]
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and text.startswith("file://"):
-                node.fault("Files are not read as variables yet: write the text here.", f".{name}")
-            elif isinstance(text, str) and re.search(r"\{[{%#]", _REFERENCE.sub("", text)):
-                warnings.append(
-                    f"{node.place}.{name}: of templates in a variable only {{{{ name }}}} is "
-                    "filled in; the rest stays as it is"
+            if isinstance(text, str) and re.search(r"\{[{%#]", _REFERENCE.sub("", text)):
+                node.warn(
+                    "of templates in a variable only {{ name }} is filled in; the rest stays as "
+                    "it is",
+                    f".{name}",
                 )
     return variables
 
 
-def _assertions(node: Node) -> list[dict[str, Any]]:
-    assertions = [entry.value for entry in node.entries() if _is_carried_over(entry)]
-    if len(assertions) == len(node.value):
-        try:
-            compile_assertions(assertions)
-        except AssertionFault as fault:
-            for each in fault.errors:
-                node.fault(each.message, each.place.removeprefix("assertions"))
+def _variables_of_files(node: Node, files: Files) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    for entry in [node] if isinstance(node.value, str) else node.entries():
+        for found in read_entries(entry, files):
+            variables |= found.object()
+    return variables
+
+
+def _assertions(node: Node, files: Files) -> list[dict[str, Any]]:
+    assertions = []
+    for entry in node.entries():
+        assertion = _carried_over(entry, files)
+        if assertion is not None:
+            assertions.append(assertion)
+            _check(entry, assertion)
     return assertions
 
 
-def _is_carried_over(node: Node) -> bool:
-    """Whether nothing in an assertion is of a kind that only promptfoo has."""
+def _check(node: Node, assertion: dict[str, Any]) -> None:
+    try:
+        compile_assertions([assertion])
+    except AssertionFault as error:
+        for fault in error.errors:
+            node.fault(fault.message, fault.place.removeprefix("assertions[0]"))
+
+
+def _carried_over(node: Node, files: Files) -> dict[str, Any] | None:
+    """An assertion without what only promptfoo has; `None` where nothing is left of it."""
     if not isinstance(node.value, dict):
         node.fault("This must be an object with a type.")
-        return False
-    name = str(node.value.get("type"))
-    if split_negation(name)[0] in _CODE_TYPES:
-        node.fault("Code in assertions is not run: use regex, contains-json and so on.", ".type")
-        return False
-    if str(node.value.get("value")).startswith("file://"):
-        node.fault("Files are not read here yet: write the value itself.", ".value")
-        return False
-    inner = node.value.get("assert")
-    if not isinstance(inner, list):
-        return True
-    carried_over = [_is_carried_over(entry) for entry in node.at(".assert", inner).entries()]
-    return all(carried_over)
+        return None
+    assertion = dict(node.value)
+    name = split_negation(str(assertion.get("type")))[0]
+    if reason := _NOT_HERE.get(name):
+        node.refuse(reason, ".type")
+        return None
+    for extra in assertion.keys() & _FIELDS_NOT_HERE.keys():
+        node.refuse(_FIELDS_NOT_HERE[extra], f".{extra}")
+        del assertion[extra]
+    if is_reference(assertion.get("value")):
+        assertion["value"] = read_value(node.at(".value", assertion["value"]), files)
+        if assertion["value"] is None:
+            return None
+    if isinstance(inner := assertion.get("assert"), list):
+        entries = node.at(".assert", inner).entries()
+        kept = [each for entry in entries if (each := _carried_over(entry, files)) is not None]
+        if not kept and inner:
+            return None
+        assertion["assert"] = kept
+    return assertion
 
 
 def _threshold(node: Node) -> float | None:
@@ -153,10 +224,11 @@ def _threshold(node: Node) -> float | None:
     return None
 
 
-def _options(node: Node, warnings: list[str]) -> dict[str, bool]:
+def _options(node: Node) -> dict[str, bool]:
     options = node.object()
     idle = options.keys() & _IDLE_OPTIONS
-    warnings.extend(f"{node.place}.{name}: has no effect here" for name in sorted(idle))
+    for name in sorted(idle):
+        node.warn("has no effect here", f".{name}")
     rest = {name: value for name, value in options.items() if name not in idle}
     fields = node.at("", rest).fields(_OPTIONS, _OPTIONS_REFUSED)
     return {name: flag.flag() for name, flag in fields.items()}

@@ -68,6 +68,22 @@ def parse_json(text: str) -> Any:
     return _storable(value)
 
 
+def parse_json_lines(text: str) -> list[Any]:
+    """The values of the lines of a text; blank lines count for nothing.
+
+    Raises:
+        ValueError: with the number of the line.
+    """
+    values = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                values.append(parse_json(line))
+            except ValueError as error:
+                raise ValueError(f"in line {number}: {error}") from None
+    return values
+
+
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text with one document.
 

@@ -1,10 +1,29 @@
 """A value in an evaluation file that knows its place."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from assay.core.errors import FieldFault
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found while a file was read.
+
+    Attributes:
+        leaves_out: whether what Assay has no counterpart for is left out and listed; else it is
+            a fault like any other.
+        faults: what is wrong.
+        left_out: what is not carried over, with the reason.
+        warnings: what is carried over and has no effect, a line each.
+    """
+
+    leaves_out: bool = False
+    faults: list[FieldFault] = field(default_factory=list)
+    left_out: list[FieldFault] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class Node:
@@ -13,19 +32,33 @@ class Node:
     Attributes:
         value: the plain value.
         place: where it stands; empty for the whole file.
-        faults: the one list of all nodes of a file.
+        findings: those of all nodes of a file.
     """
 
-    def __init__(self, value: Any, place: str, faults: list[FieldFault]) -> None:
-        """Take the value, its place, and the list that faults go to."""
+    def __init__(self, value: Any, place: str, findings: Findings) -> None:
+        """Take the value, its place, and where to note what is found."""
         self.value = value
         self.place = place
-        self.faults = faults
+        self.findings = findings
 
     def fault(self, message: str, below: str = "") -> None:
         """Note that something is wrong here, or at a place `below` (`.type`, `[0]`)."""
+        self.findings.faults.append(self._found(message, below))
+
+    def refuse(self, message: str, below: str = "") -> None:
+        """Note that Assay has no counterpart for this; whoever calls goes on without it."""
+        findings = self.findings
+        noted = findings.left_out if findings.leaves_out else findings.faults
+        noted.append(self._found(message, below))
+
+    def warn(self, message: str, below: str = "") -> None:
+        """Note that this has no effect."""
+        found = self._found(message, below)
+        self.findings.warnings.append(str(found))
+
+    def _found(self, message: str, below: str) -> FieldFault:
         place = f"{self.place}{below}".removeprefix(".")
-        self.faults.append(FieldFault(place or "the file", message))
+        return FieldFault(place or "the file", message)
 
     def fields(self, known: Collection[str], refused: Mapping[str, str]) -> dict[str, "Node"]:
         """The fields of an object by name, without those that are null.
@@ -43,7 +76,7 @@ class Node:
                 near = get_close_matches(name, known, n=1)
                 hint = f" Did you mean {near[0]}?" if near else ""
                 message = f"There is no such field.{hint} The fields are {', '.join(known)}."
-            self.fault(message, f".{name}")
+            self.refuse(message, f".{name}")
         return {
             name: self.at(f".{name}", self.value[name])
             for name in known
@@ -52,7 +85,7 @@ class Node:
 
     def at(self, step: str, value: Any) -> "Node":
         """The node of a value inside this one; `step` is `.name` or `[index]`."""
-        return Node(value, f"{self.place}{step}".removeprefix("."), self.faults)
+        return Node(value, f"{self.place}{step}".removeprefix("."), self.findings)
 
     def entries(self) -> list["Node"]:
         """The entries of a list."""

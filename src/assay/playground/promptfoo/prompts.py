@@ -1,19 +1,19 @@
 """The prompts of an evaluation file: inline, or in files beside it."""
 
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
 
 from assay.core.problems import place as place_of
-from assay.playground.promptfoo.document import parse_json, parse_yaml, read_text
+from assay.playground.promptfoo.document import parse_json, parse_yaml
+from assay.playground.promptfoo.files import FILE, Files
 from assay.playground.promptfoo.node import Node
 from assay.playground.promptfoo.suite import SuiteFault, SuitePrompt
 from assay.playground.prompts.models import PromptType
 from assay.playground.prompts.versions.schemas import VersionCreate
 
-FILE = "file://"
 TEXT_FILES = (".txt", ".md", ".j2")
 CHAT_FILES = (".json", ".yaml", ".yml")
 _SEPARATOR = re.compile(r"^\s*---\s*$", re.MULTILINE)
@@ -27,21 +27,21 @@ _REFUSED = {
 MAX_NAME = 255
 
 
-def read_prompts(node: Node, folder: Path) -> list[SuitePrompt]:
-    """The prompts; files are looked for in `folder`, where the evaluation file is, and below."""
+def read_prompts(node: Node, files: Files) -> list[SuitePrompt]:
+    """The prompts, also those in other files."""
     entries = [node] if isinstance(node.value, str) else node.entries()
     if node.value == []:
         node.fault("This must hold at least one prompt.")
     prompts: list[SuitePrompt] = []
     for number, entry in enumerate(entries, start=1):
-        for prompt in _read(entry, folder, f"prompt {number}"):
+        for prompt in _read(entry, files, f"prompt {number}"):
             if any(prompt.name == other.name for other in prompts):
                 entry.fault(f'There is another prompt called "{prompt.name}"; change a label.')
             prompts.append(prompt)
     return prompts
 
 
-def _read(node: Node, folder: Path, name: str) -> list[SuitePrompt]:
+def _read(node: Node, files: Files, name: str) -> list[SuitePrompt]:
     source, label = node, ""
     if isinstance(node.value, dict):
         fields = node.fields(("label", "raw", "id"), _REFUSED)
@@ -54,7 +54,7 @@ def _read(node: Node, folder: Path, name: str) -> list[SuitePrompt]:
             source.fault("This must be file:// and a path; a prompt's text goes into raw.")
             return []
     if isinstance(source.value, str) and source.value.startswith(FILE):
-        return _from_file(source, folder, label)
+        return _from_files(source, files, label)
     prompt = _inline(source, label or name)
     return [prompt] if prompt else []
 
@@ -64,7 +64,7 @@ def _inline(node: Node, name: str) -> SuitePrompt | None:
         return _chat(node, name, node.value)
     text = node.text()
     if _CODE.match(text):
-        node.fault("Code and other systems are not called: write the prompt here or in a file.")
+        node.refuse("Code and other systems are not called: write the prompt here or in a file.")
         return None
     if text.endswith((*TEXT_FILES, *CHAT_FILES)) and not re.search(r"\s", text):
         node.fault(f"If this is a file, write {FILE}{text}")
@@ -105,56 +105,55 @@ def _prompt(node: Node, name: str, **version: Any) -> SuitePrompt | None:
         return None
 
 
-def _from_file(node: Node, folder: Path, label: str) -> list[SuitePrompt]:
-    reference = node.value.removeprefix(FILE)
-    path = _below(node, folder, reference)
-    if path is None:
-        return []
+def _from_files(node: Node, files: Files, label: str) -> list[SuitePrompt]:
     try:
-        text = read_text(path)
+        names = files.matching(node.value.removeprefix(FILE))
     except SuiteFault as fault:
         node.fault(fault.detail)
         return []
-    name = label or reference
-    if path.suffix in CHAT_FILES:
-        prompts = [_chat_file(node, name, path, text)]
+    if not names:
+        node.fault(f"No file matches {node.value.removeprefix(FILE)}.")
+    prompts = []
+    for name in names:
+        title = label if label and len(names) == 1 else f"{label} {name}".strip()
+        prompts += _from_file(node, files, name, title)
+    return prompts
+
+
+def _from_file(node: Node, files: Files, name: str, title: str) -> list[SuitePrompt]:
+    suffix = PurePosixPath(name).suffix
+    if suffix not in (*TEXT_FILES, *CHAT_FILES):
+        known = ", ".join((*TEXT_FILES, *CHAT_FILES))
+        node.refuse(f"Prompts come from files that end in {known}; code is not run.")
+        return []
+    try:
+        text = files.read(name)
+    except SuiteFault as fault:
+        node.fault(fault.detail)
+        return []
+    if suffix in CHAT_FILES:
+        prompts = [_chat_file(node, title, name, text)]
     else:
         texts = [text]
-        if path.suffix == ".txt":
+        if suffix == ".txt":
             # Only in these a line of three dashes stands between prompts, and blanks around
             # them do not count.
             texts = [part for piece in _SEPARATOR.split(text) if (part := piece.strip())]
         if not any(part.strip() for part in texts):
-            node.fault(f"{reference} is empty.")
+            node.fault(f"{name} is empty.")
             return []
-        numbered = [name] if len(texts) == 1 else [f"{name} #{i + 1}" for i in range(len(texts))]
+        numbered = [title] if len(texts) == 1 else [f"{title} #{i + 1}" for i in range(len(texts))]
         prompts = [_from_text(node, n, part) for n, part in zip(numbered, texts, strict=True)]
     return [prompt for prompt in prompts if prompt]
 
 
-def _chat_file(node: Node, name: str, path: Path, text: str) -> SuitePrompt | None:
+def _chat_file(node: Node, title: str, name: str, text: str) -> SuitePrompt | None:
     try:
-        messages = parse_json(text) if path.suffix == ".json" else parse_yaml(text)
+        messages = parse_json(text) if name.endswith(".json") else parse_yaml(text)
     except ValueError as error:
-        node.fault(f"{path.name} cannot be read: {error}")
+        node.fault(f"{name} cannot be read: {error}")
         return None
     if not isinstance(messages, list):
-        node.fault(f"{path.name} must hold a chat: a list of messages with role and content.")
+        node.fault(f"{name} must hold a chat: a list of messages with role and content.")
         return None
-    return _chat(node, name, messages)
-
-
-def _below(node: Node, folder: Path, reference: str) -> Path | None:
-    """The path of a file named in an evaluation file; only in its folder and below."""
-    root = folder.resolve()
-    path = (root / reference).resolve()
-    if "*" in reference:
-        node.fault("Patterns are not carried over: name each file in an entry of its own.")
-    elif not path.is_relative_to(root):
-        node.fault(f"The file must be in the folder of the evaluation file or below: {root}")
-    elif path.suffix not in (*TEXT_FILES, *CHAT_FILES):
-        known = ", ".join((*TEXT_FILES, *CHAT_FILES))
-        node.fault(f"Prompts come from files that end in {known}; code is not run.")
-    else:
-        return path
-    return None
+    return _chat(node, title, messages)

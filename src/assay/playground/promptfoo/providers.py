@@ -73,13 +73,16 @@ def _read(node: Node) -> SuiteProvider | None:
 
 
 def _parameters(node: Node, model: str) -> dict[str, Any]:
-    parameters = node.object()
+    given = node.object()
+    parameters = {}
     prefix = (model.partition("/")[0] or "openai").upper().replace("-", "_")
-    for name, value in parameters.items():
+    for name, value in given.items():
         if name in _SETTINGS:
-            node.fault(f"Set {prefix}_{_SETTINGS[name]} in the environment instead.", f".{name}")
+            node.refuse(f"Set {prefix}_{_SETTINGS[name]} in the environment instead.", f".{name}")
         elif isinstance(value, str) and ("file://" in value or "{{" in value):
-            node.fault("Files and templates are not filled in here.", f".{name}")
+            node.refuse("Files and templates are not filled in here.", f".{name}")
+        else:
+            parameters[name] = value
     return parameters
 
 
@@ -89,7 +92,7 @@ def _model_name(node: Node) -> str:
     try:
         return _translated(name) if name else ""
     except ValueError as error:
-        node.fault(str(error))
+        node.refuse(str(error))
         return ""
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.core.errors import Invalid
+from assay.core.errors import FieldFault, Invalid
 from assay.playground.prompts.versions.schemas import VersionCreate
 
 
@@ -67,7 +67,11 @@ class Suite:
         providers: at least one.
         tests: at least one.
         max_concurrency: calls in flight at most, where the file says so.
+        repeat: how often each cell is asked, where the file says so.
+        cache: whether answers may come from the cache, where the file says so.
+        derived_metrics: in the shape of `assay.grading.derived`.
         warnings: what has no effect here and changes nothing, one line each with its place.
+        left_out: what is not carried over, with the reason; only where that was asked for.
     """
 
     description: str | None
@@ -75,4 +79,8 @@ class Suite:
     providers: list[SuiteProvider]
     tests: list[SuiteTest]
     max_concurrency: int | None = None
+    repeat: int | None = None
+    cache: bool | None = None
+    derived_metrics: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    left_out: list[FieldFault] = field(default_factory=list)
