@@ -25,13 +25,14 @@ from assay.core.security_headers import SecurityHeaders
 from assay.events.feed import EventFeed
 from assay.gateway.credentials.store import CredentialStore
 from assay.identity.access import MetricsReader, SignedIn, public, public_paths
+from assay.identity.authentication import CHANNEL as IDENTITY_CHANNEL
 from assay.identity.authentication import Authenticator
 from assay.identity.middleware import Authentication
 from assay.identity.safety import require_safe_to_serve
 from assay.jobs.metrics import count_jobs
 from assay.openapi import complete_document
 from assay.startup import open_database
-from assay.wiring import v1_routers
+from assay.wiring import UPLOADS, v1_routers
 from assay.worker import open_gateway, run_worker
 
 health = APIRouter(tags=["health"], dependencies=[public])
@@ -128,6 +129,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = database
         app.state.authenticator = Authenticator(database, load_secret_key(settings), listener)
         app.state.feed = EventFeed(database, listener)
+        # Whoever may see less or more from now on is looked at before the next event comes.
+        listener.on(IDENTITY_CHANNEL, app.state.feed.wake)
         await stack.enter_async_context(listener)
         await stack.enter_async_context(app.state.feed)
         app.state.gateway = await stack.enter_async_context(
@@ -164,7 +167,12 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        uploads=UPLOADS,
+        upload_limit=settings.max_import_bytes,
+    )
     app.add_middleware(Authentication, server=app, settings=settings, public=public_paths(app))
     app.add_middleware(
         CORSMiddleware,

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from assay.core.config import Settings
-from assay.core.database import CONNECTION_ERRORS, Database
+from assay.core.database import DATABASE_ERRORS, Database
 from assay.wiring import remove_old_rows
 
 log = structlog.get_logger(__name__)
@@ -37,7 +36,7 @@ async def _keep_clearing(settings: Settings, database: Database) -> None:
     while True:
         try:
             removed = await clear(settings, database)
-        except (DBAPIError, *CONNECTION_ERRORS) as error:
+        except DATABASE_ERRORS as error:
             log.warning("could not clear up", error=str(error).split("\n", 1)[0])
         else:
             if removed:

@@ -1,5 +1,7 @@
 """The only place where rooms are bound: to the foundation, and through protocols to each other."""
 
+import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,6 +16,7 @@ from assay.events.feed import FeedEvent
 from assay.events.models import Topic
 from assay.events.service import remove_old as remove_old_events
 from assay.gateway.cache import CachedResponse
+from assay.gateway.cache import remove_old as remove_old_answers
 from assay.gateway.credentials.endpoints import router as providers_router
 from assay.gateway.leases import Lease
 from assay.gateway.service import Gateway
@@ -35,6 +38,10 @@ from assay.playground.runs.tasks import run_handlers
 # Importing the rooms above has put all their tables into this one description of the database.
 metadata = Base.metadata
 assert Lease.metadata is CachedResponse.metadata is metadata
+
+LOOK_AGAIN_SECONDS = 30.0
+UPLOADS = re.compile(r"/api/v1/datasets/[^/]+/import")
+"""Paths that take whole files, which are not held in memory."""
 
 # What an API key has to be for to follow a topic.
 _TOPIC_SCOPES = {
@@ -72,6 +79,7 @@ async def remove_old_rows(settings: Settings, session: AsyncSession, limit: int)
     return (
         await remove_old_events(session, hours=settings.events_hours, limit=limit)
         + await remove_old_entries(session, days=settings.audit_days, limit=limit)
+        + await remove_old_answers(session, days=settings.cache_days, limit=limit)
         + await remove_ended_sessions(session, limit=limit)
     )
 
@@ -110,10 +118,13 @@ class _ActorReader:
         self._authenticator = authenticator
         self._database = database
         self._version = -1
+        self._looked_at = 0.0
 
     @property
     def stale(self) -> bool:
-        return self._version != self._authenticator.version
+        # Nothing is notified when a key or a sign-in expires.
+        old = time.monotonic() - self._looked_at > LOOK_AGAIN_SECONDS
+        return old or self._version != self._authenticator.version
 
     async def sight(self) -> _ActorSight | None:
         version = self._authenticator.version
@@ -122,7 +133,7 @@ class _ActorReader:
             return None
         topics = frozenset(topic for topic, scope in _TOPIC_SCOPES.items() if actor.may_use(scope))
         projects = await self._projects(actor)
-        self._version = version
+        self._version, self._looked_at = version, time.monotonic()
         user_id = actor.user_id if actor.project_id is None else None
         return _ActorSight(self._wanted, topics, user_id, projects)
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from assay.core.database import Database, driver_connection, is_disconnect, to_json
 from assay.core.errors import SetupError
+from assay.identity.users.models import User
 
 
 class Kind(StrEnum):
@@ -225,3 +226,27 @@ async def test_the_pool_grows_to_its_size_and_no_further(own_database: Database)
     for connection in held:
         await connection.close()
     await database.dispose()
+
+
+async def test_a_reading_session_has_no_transaction(numbers: Database) -> None:
+    async with numbers.reading() as session:
+        assert await session.scalar(text("SELECT count(*) FROM numbers")) == 0
+        async with numbers.session() as other:
+            await other.execute(text(INSERT))
+        assert await session.scalar(text("SELECT count(*) FROM numbers")) == 1
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        own = f"{idle} AND datname = current_database()"
+        connection = await numbers.connect()
+        assert await connection.fetchval(own) == 0
+        await connection.close()
+    # Its connection goes back as it was.
+    async with numbers.session() as session:
+        await session.execute(text(INSERT.replace("1", "2")))
+        assert await count(numbers) == 1
+
+
+async def test_a_reading_session_writes_nothing(database: Database) -> None:
+    async with database.reading() as session:
+        session.add(User(email="reader@example.com", name="Reader", role="viewer"))
+        with pytest.raises(RuntimeError, match="only reads"):
+            await session.flush()

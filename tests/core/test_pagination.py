@@ -13,7 +13,18 @@ import pytest
 from fastapi import APIRouter
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import DateTime, Double, SmallInteger, Text, delete, select
+from sqlalchemy import (
+    DateTime,
+    Double,
+    Select,
+    SmallInteger,
+    Subquery,
+    Text,
+    delete,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.core.conftest import Serve
 
@@ -36,6 +47,7 @@ class Entry(Table):
     rank: Mapped[int] = mapped_column(SmallInteger)
     name: Mapped[str] = mapped_column(Text)
     weight: Mapped[float] = mapped_column(Double)
+    cost: Mapped[float | None] = mapped_column(Double)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -150,6 +162,71 @@ async def test_what_comes_and_goes_meanwhile_shifts_nothing(
     assert values == sorted(values, reverse=descending)
 
 
+@pytest.mark.parametrize("descending", [True, False], ids=["down", "up"])
+@settings(max_examples=20, deadline=None)
+@given(
+    costs=st.lists(st.sampled_from([None, 0.0, 0.25, 1.5]), max_size=10), limit=st.integers(1, 4)
+)
+async def test_a_key_can_be_an_expression_which_puts_nulls_in_their_place(
+    entries: Database, descending: bool, costs: list[float | None], limit: int
+) -> None:
+    await store(entries, *(Entry(**fields(), cost=cost) for cost in costs))
+    keys = (func.coalesce(Entry.cost, literal_column("-1"), type_=Double), Entry.id)
+    seen: list[float | None] = []
+    cursor = None
+    while True:
+        page = Page(limit, cursor)
+        async with entries.session() as session:
+            seen += await page.fetch(session, select(Entry.cost), *keys, descending=descending)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == sorted(costs, key=lambda c: -1 if c is None else c, reverse=descending)
+
+
+def fields() -> dict[str, Any]:
+    return {"id": new_id(), "rank": 0, "name": "x", "weight": 1.0, "at": START}
+
+
+@pytest.mark.parametrize("descending", [True, False], ids=["down", "up"])
+@settings(max_examples=20, deadline=None)
+@given(
+    names=st.lists(st.sampled_from("ab"), max_size=14),
+    limit=st.integers(1, 4),
+    at_most=st.integers(1, 5),
+)
+async def test_a_sieve_finds_every_row_once_in_pages_that_can_be_short(
+    entries: Database, descending: bool, names: list[str], limit: int, at_most: int
+) -> None:
+    rows = await store(entries, *(entry(place, name) for place, name in enumerate(names)))
+
+    def sieve(statement: Select[Any], lot: Subquery) -> Select[Any]:
+        return statement.join(Entry, Entry.id == lot.c.id).where(Entry.name == "b")
+
+    found: list[UUID] = []
+    pages, cursor = 0, None
+    while True:
+        page = Page(limit, cursor)
+        async with entries.session() as session:
+            part = await page.sift(
+                session,
+                select(Entry.id),
+                Entry.rank,
+                Entry.id,
+                sieve=sieve,
+                at_most=at_most,
+                descending=descending,
+            )
+        assert len(part) <= limit
+        found += [row_id for (row_id,) in part]
+        pages, cursor = pages + 1, page.next_cursor
+        if cursor is None:
+            break
+    expected = [row.id for row in rows if row.name == "b"]
+    assert found == (expected[::-1] if descending else expected)
+    assert pages <= 1 + len(names) // at_most + names.count("b") // limit
+
+
 async def test_rows_can_be_columns(entries: Database) -> None:
     await store(entries, entry(1, "a"), entry(2, "b"), entry(3, "c"))
     page = Page(2)
@@ -233,6 +310,8 @@ async def test_a_cursor_of_another_list_is_refused(entries: Database, cursor: st
             await page_after(entries, foreign, 1, order, descending=True)
     with pytest.raises(Invalid):
         await page_after(entries, cursor, 1, "id", descending=True)
+    with pytest.raises(Invalid):
+        await page_after(entries, cursor, 1, "rank", descending=False)
 
 
 @pytest.fixture

@@ -64,11 +64,13 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=6000, ge=0)
     events_hours: float = Field(default=24.0, gt=0)
     audit_days: float = Field(default=400.0, gt=0)
+    cache_days: float = Field(default=30.0, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = (
         "http://localhost:5173",
         "http://localhost:3000",
     )
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_import_bytes: int = Field(default=2 * 1024**3, ge=1024)
     log_format: LogFormat = LogFormat.console
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     server_workers: int = Field(default=1, ge=0, le=1)

@@ -11,17 +11,20 @@ import asyncpg
 import orjson
 from fastapi import Depends, Request
 from pydantic import Field
-from sqlalchemy import DateTime, Enum, MetaData, String, func
+from sqlalchemy import DateTime, Enum, MetaData, String, event, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import Session as SyncSession
 
 from assay.core.errors import SetupError
 from assay.core.ids import new_id
 from assay.core.text import Text
 
 CONNECT_SECONDS = 10.0
+_READING_METHODS = frozenset({"GET", "HEAD"})
 
 # What asyncpg raises when the server goes away, restarts, or is not up yet.
 CONNECTION_ERRORS = (
@@ -35,6 +38,9 @@ CONNECTION_ERRORS = (
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.TooManyConnectionsError,
 )
+# All that work on the database raises, whether a statement, the connection or the pool is at
+# fault. What runs for as long as the process does must outlive each of them.
+DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, *CONNECTION_ERRORS)
 
 Id = Annotated[uuid.UUID, mapped_column(primary_key=True, default=new_id)]
 Name = Annotated[Text, mapped_column(String(255)), Field(min_length=1, max_length=255)]
@@ -87,6 +93,15 @@ def to_json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+class _ReadingSession(SyncSession):
+    """A session without a transaction: what it wrote could not be taken back, so it may not."""
+
+
+@event.listens_for(_ReadingSession, "before_flush")
+def _refuse_to_write(*_: object) -> None:
+    raise RuntimeError("this session only reads")
+
+
 class Database:
     """One PostgreSQL database: `session()` for work, `connect()` for a raw connection.
 
@@ -105,6 +120,12 @@ class Database:
             json_deserializer=orjson.loads,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        # The same pool; BEGIN and COMMIT around a single read would take two thirds of its time.
+        self._readings = async_sessionmaker(
+            self.engine.execution_options(isolation_level="AUTOCOMMIT"),
+            sync_session_class=_ReadingSession,
+            expire_on_commit=False,
+        )
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection of its own, outside the pool."""
@@ -118,6 +139,16 @@ class Database:
     async def session(self) -> AsyncIterator[AsyncSession]:
         """A session with one transaction: committed at the end, rolled back on an error."""
         async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that only reads, without a transaction.
+
+        Each statement sees what is committed when it starts, which it would in a transaction of
+        PostgreSQL's usual kind (READ COMMITTED) as well.
+        """
+        async with self._readings() as session:
             yield session
 
     @asynccontextmanager
@@ -176,21 +207,24 @@ def is_value_refused(error: DBAPIError) -> bool:
 
 
 def is_disconnect(error: BaseException) -> bool:
-    """Whether `error` says that the connection, not the statement, is at fault."""
+    """Whether `error` says that there is no connection, not that a statement is at fault."""
     if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig else None
         return error.connection_invalidated or isinstance(cause, CONNECTION_ERRORS)
-    return isinstance(error, CONNECTION_ERRORS)
+    return isinstance(error, (PoolTimeoutError, *CONNECTION_ERRORS))
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     """The session of a request, and the only commit: before the response is sent.
 
+    GET and HEAD change nothing, so they get one that only reads.
+
     FastAPI would end a plain dependency after the response; `scope="function"` in `Session`
     makes a failing commit an error the caller sees.
     """
     database = cast("Database", request.app.state.database)
-    async with database.session() as session:
+    reads = request.method in _READING_METHODS
+    async with database.reading() if reads else database.session() as session:
         yield session
 
 

@@ -51,28 +51,35 @@ class RequestId:
             log.debug(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                # A route can have it that its path is not for the log.
+                path=scope.get("state", {}).get("logged_path", scope["path"]),
                 status=status,
                 ms=round((time.perf_counter() - start) * 1000, 1),
             )
 
 
 class BodyLimit:
-    """Refuse request bodies over `limit` bytes, by their declared length or while they arrive."""
+    """Refuse request bodies over a limit, by their declared length or while they arrive."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        """Wrap `app`."""
+    def __init__(
+        self, app: ASGIApp, limit: int, uploads: re.Pattern[str], upload_limit: int
+    ) -> None:
+        """Wrap `app`: bodies have `limit` bytes at most, those to `uploads` `upload_limit`."""
         self.app = app
         self.limit = limit
+        self.uploads = uploads
+        self.upload_limit = upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.upload_limit if self.uploads.fullmatch(scope["path"]) else self.limit
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > self.limit:
-            await self._refuse(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            response = problem_response(TooLarge.status, _too_large(limit), TooLarge.code)
+            await response(scope, receive, send)
             return
         received = 0
 
@@ -80,18 +87,15 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.limit:
-                raise TooLarge(self._detail())
+            if received > limit:
+                raise TooLarge(_too_large(limit))
             return message
 
         await self.app(scope, counted, send)
 
-    def _detail(self) -> str:
-        return f"The request body is over {self.limit} bytes; send it in smaller parts."
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem_response(TooLarge.status, self._detail(), TooLarge.code)
-        await response(scope, receive, send)
+def _too_large(limit: int) -> str:
+    return f"The request body is over {limit} bytes; send it in smaller parts."
 
 
 class UnexpectedErrors:

@@ -10,15 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from assay.core.database import CONNECTION_ERRORS, is_disconnect
+from assay.core.database import DATABASE_ERRORS, is_disconnect
 from assay.core.errors import AssayError, FieldFault, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
-DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, *CONNECTION_ERRORS)
 MEDIA_TYPE = "application/problem+json"
 
 

@@ -112,6 +112,8 @@ def _file_keys(home: Path) -> list[str]:
             f"The key that stored secrets are sealed with, {file}, cannot be used "
             f"({error.strerror}). Mend that, or set SECRET_KEY."
         ) from None
+    except UnicodeDecodeError:
+        keys = []
     if not keys or any(len(key) < SHORTEST_SECRET_KEY for key in keys):
         raise SetupError(
             f"{file} holds no key. Put the right one back, or set SECRET_KEY; without it stored "

@@ -17,6 +17,7 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from assay.core.errors import Invalid
+from assay.core.template_types import Uses, find_uses
 
 MAX_TEXT = 10_000_000
 """The longest text, in characters, that a template may make."""
@@ -65,6 +66,11 @@ class Template:
         if self.is_static:
             return frozenset()
         return self.variables.intersection(_unguarded(self._tree, frozenset()))
+
+    @cached_property
+    def uses(self) -> Uses:
+        """How the template uses its variables, which says something about their types."""
+        return Uses() if self.is_static else find_uses(self._tree)
 
     def render(self, variables: Mapping[str, object]) -> str:
         """Fill in the variables and give the text.

@@ -8,6 +8,7 @@ is no queue for a reader, so one that does not read costs nothing but its connec
 import asyncio
 import contextlib
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,9 +17,8 @@ from uuid import UUID
 
 import orjson
 import structlog
-from sqlalchemy.exc import DBAPIError
 
-from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
+from assay.core.database import DATABASE_ERRORS, Database
 from assay.core.listening import Listener
 from assay.events import service
 from assay.events.models import CHANNEL, Event, Topic
@@ -91,6 +91,7 @@ class EventFeed:
         self._advanced = asyncio.Event()
         self._events: list[FeedEvent] = []
         self._start = 0
+        self._kept_from = 0
         self._shared: dict[tuple[Sight, int], bytes] = {}
         self._task: asyncio.Task[None] | None = None
         self.head = 0
@@ -99,7 +100,7 @@ class EventFeed:
 
     async def __aenter__(self) -> Self:
         async with self._database.session() as session:
-            self.head = await service.last_position(session)
+            self.head = self._kept_from = await service.last_position(session)
         self._task = asyncio.create_task(self._follow())
         return self
 
@@ -140,6 +141,19 @@ class EventFeed:
         except TimeoutError:
             return False
 
+    async def catch_up(self, position: int) -> None:
+        """Wait until what is committed up to `position` is known here.
+
+        A reader may come from another server that was a moment ahead.
+        """
+        if position <= self.head:
+            return
+        async with self._database.session() as session:
+            position = min(position, await service.last_position(session))
+        self._woken.set()
+        while self.head < position and not self.closed:
+            await self.wait(self.end, LOOK_EVERY)
+
     def take(self, place: int, sight: Sight) -> bytes | None:
         """All that `sight` sees from `place` to the end, as bytes to send.
 
@@ -155,6 +169,18 @@ class EventFeed:
             self._shared[sight, place] = shared
         return shared
 
+    def behind(self, position: int, until: int, limit: int) -> Sequence[FeedEvent] | None:
+        """The first `limit` events behind `position`, up to and with `until`.
+
+        Returns:
+            `None` where not all of them are kept here any more, or were ever.
+        """
+        if position < self._kept_from:
+            return None
+        first = bisect_right(self._events, position, key=_position)
+        last = bisect_right(self._events, until, lo=first, key=_position)
+        return self._events[first : min(last, first + limit)]
+
     async def _follow(self) -> None:
         last = 0.0
         while True:
@@ -166,10 +192,9 @@ class EventFeed:
             self._woken.clear()
             try:
                 await self._read()
-            except (DBAPIError, *CONNECTION_ERRORS) as error:
-                if not is_disconnect(error):
-                    raise
-                log.warning("database away, events wait", error=str(error).split("\n", 1)[0])
+            except DATABASE_ERRORS as error:
+                reason = str(error).split("\n", 1)[0]
+                log.warning("events cannot be read, they wait", error=reason)
                 await asyncio.sleep(LOOK_EVERY)
 
     async def _read(self) -> None:
@@ -187,8 +212,13 @@ class EventFeed:
         self.head = events[-1].position
         if len(self._events) >= 2 * KEPT:
             self._start += len(self._events) - KEPT
+            self._kept_from = self._events[-KEPT - 1].position
             del self._events[:-KEPT]
         self.wake()
+
+
+def _position(event: FeedEvent) -> int:
+    return event.position
 
 
 def select_blocks(events: Sequence[FeedEvent], sight: Sight) -> bytes:

@@ -65,14 +65,18 @@ async def read_after(
 
 
 async def remove_old(session: AsyncSession, *, hours: float, limit: int) -> int:
-    """Remove up to `limit` events older than `hours`, but not the newest; gives their number."""
+    """Remove up to `limit` events older than `hours`, but not the newest; gives their number.
+
+    They go in the order of their positions up to the first that stays, so that what is kept has
+    no hole: an event of a long transaction can be older than those before it.
+    """
+    young = Event.created_at >= func.clock_timestamp() - timedelta(hours=hours)
+    first_young = select(func.min(Event.position)).where(young).scalar_subquery()
+    newest = select(func.max(Event.position)).scalar_subquery()
     old = (
         select(Event.id)
-        .where(
-            Event.created_at < func.clock_timestamp() - timedelta(hours=hours),
-            Event.position < select(func.max(Event.position)).scalar_subquery(),
-        )
-        .order_by(Event.created_at)
+        .where(Event.position < func.least(first_young, newest))
+        .order_by(Event.position)
         .limit(limit)
     )
     removed = await session.execute(delete(Event).where(Event.id.in_(old)).returning(Event.id))

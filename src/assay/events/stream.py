@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import orjson
+import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from assay.core.database import Database
+from assay.core.database import DATABASE_ERRORS, Database
 from assay.events import service
 from assay.events.feed import EventFeed, FeedEvent, Sight, encoded, select_blocks
+
+log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 # A reader that takes nothing for so long is dropped.
@@ -66,10 +69,16 @@ class EventStream(Response):
         try:
             await self._send_all(send)
             await send({"type": "http.response.body", "body": b""})
-        except TimeoutError:
-            # Closing would wait for the reader to take what is still to be sent.
+        except DATABASE_ERRORS as error:
+            # The reader is too slow, or the database cannot say what they may see; they can come
+            # back. Closing would wait for them to take what is still to be sent.
+            reason = str(error).split("\n", 1)[0] or "the reader does not read"
+            log.info("stream of events cut off", reason=reason)
+            watch.cancel()
             if transport is not None:
                 transport.abort()
+                # Uvicorn takes an answer without an end for a mistake while it is connected.
+                await _until_gone(receive)
         except asyncio.CancelledError:
             if not watch.done():
                 raise
@@ -78,6 +87,8 @@ class EventStream(Response):
             watch.cancel()
 
     async def _send_all(self, send: Send) -> None:
+        if self._after is not None:
+            await self._feed.catch_up(self._after)
         place, head = self._feed.end, self._feed.head
         if self._after is None:
             opening = b"retry: %d\nid: %d\n\n" % (RETRY_MILLISECONDS, head)
@@ -88,7 +99,8 @@ class EventStream(Response):
         if self._after is not None and sight is not None:
             await self._replay(send, sight, self._after, head)
         while not self._feed.closed:
-            if self._reader.stale:
+            # It can change again while it is asked for.
+            while sight is not None and self._reader.stale:
                 sight = await self._reader.sight()
             if sight is None:
                 return
@@ -106,15 +118,19 @@ class EventStream(Response):
         if after > head or after < (first or 1) - 1:
             await _send_in_time(send, _lost_block(head))
             return
-        while after < head:
-            async with self._database.session() as session:
-                events = await service.read_after(session, after, until=head, limit=REPLAY_AT_ONCE)
-            if not events:
-                return
-            missed: list[FeedEvent] = [encoded(event) for event in events]
+        while after < head and (missed := await self._missed(after, head)):
             if blocks := select_blocks(missed, sight):
                 await _send_in_time(send, blocks)
             after = missed[-1].position
+
+    async def _missed(self, after: int, head: int) -> Sequence[FeedEvent]:
+        # Most come back soon, and when a network comes back, all of them at once.
+        kept = self._feed.behind(after, head, REPLAY_AT_ONCE)
+        if kept is not None:
+            return kept
+        async with self._database.session() as session:
+            events = await service.read_after(session, after, until=head, limit=REPLAY_AT_ONCE)
+        return [encoded(event) for event in events]
 
 
 def _lost_block(head: int) -> bytes:
@@ -146,6 +162,10 @@ def _keep_little_waiting(transport: Any) -> None:
 
 
 async def _cancel_when_gone(receive: Receive, stream: asyncio.Task[Any]) -> None:
+    await _until_gone(receive)
+    stream.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    stream.cancel()

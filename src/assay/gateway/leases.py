@@ -19,11 +19,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import String, and_, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from assay.core.database import CONNECTION_ERRORS, Base, Database, Timestamp
+from assay.core.database import DATABASE_ERRORS, Base, Database, Timestamp
 from assay.core.ids import new_id
 from assay.gateway.slots import Slots
 
@@ -115,7 +114,7 @@ class SharedLimits:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        with contextlib.suppress(DBAPIError, *CONNECTION_ERRORS):
+        with contextlib.suppress(*DATABASE_ERRORS):
             async with self._database.session() as session:
                 await session.execute(delete(Lease).where(Lease.holder == self._holder))
 
@@ -132,7 +131,7 @@ class SharedLimits:
     async def forget(self, scope: str) -> None:
         """Give back the lease of a scope that is not needed again, such as an ended run's."""
         if self._scopes.pop(scope, None) is not None:
-            with contextlib.suppress(DBAPIError, *CONNECTION_ERRORS):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 async with self._database.session() as session:
                     mine = and_(Lease.scope == scope, Lease.holder == self._holder)
                     # Rows of the dead count for nothing; this is the moment to sweep them out.
@@ -160,7 +159,7 @@ class SharedLimits:
                 await _lock(session, scopes)
                 idle = await self._give_up_idle(session, scopes, now)
                 await self._claim(session, {n: s for n, s in scopes.items() if n not in idle})
-        except (DBAPIError, TimeoutError, *CONNECTION_ERRORS) as error:
+        except DATABASE_ERRORS as error:
             if now - self._renewed_at > LEASE_SECONDS - SAFETY_SECONDS:
                 if any(scope.slots.allowance for scope in scopes.values()):
                     reason = str(error).split("\n", 1)[0]

@@ -13,9 +13,8 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as EngineJob
 from pgqueuer.domain.types import QueueEntrypoint
-from sqlalchemy.exc import DBAPIError
 
-from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
+from assay.core.database import DATABASE_ERRORS, Database, is_disconnect
 from assay.core.errors import AssayError
 from assay.core.telemetry import tracer
 from assay.identity.actor import job_actor
@@ -137,7 +136,7 @@ class JobWorker:
             try:
                 async with self._database.session() as session:
                     adopted = await service.adopt_orphans(session)
-            except (DBAPIError, *CONNECTION_ERRORS) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("could not look for orphaned jobs", error=str(error))
             else:
                 if adopted:
@@ -184,7 +183,7 @@ class JobWorker:
             try:
                 async with self._database.session() as session:
                     return await service.start(session, job_id)
-            except (DBAPIError, *CONNECTION_ERRORS) as error:
+            except DATABASE_ERRORS as error:
                 if not is_disconnect(error):
                     raise
                 await asyncio.sleep(0.5)

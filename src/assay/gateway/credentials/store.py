@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from assay.core.config import ProviderSettings, Settings
-from assay.core.database import Database
+from assay.core.database import DATABASE_ERRORS, Database
 from assay.core.errors import AssayError
 from assay.core.listening import Listener
 from assay.core.secrets import load_secret_key
@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "assay_credentials"
 """Notified by the database when stored credentials change."""
+
+RETRY_SECONDS = 0.5
 
 
 class CredentialStore:
@@ -34,6 +36,8 @@ class CredentialStore:
         self._settings = settings
         self._database = database
         self._stored: dict[str, tuple[SecretStr | None, str | None]] = {}
+        self._listener = listener
+        self._outdated = False
         self._reading: asyncio.Task[None] | None = None
         self.on_change: Callable[[], object] = lambda: None
         if listener is not None:
@@ -68,11 +72,26 @@ class CredentialStore:
         key, base_url = self._stored.get(given.name, (None, None))
         return given.model_copy(update={"api_key": key, "base_url": base_url})
 
+    @property
+    def _connected(self) -> bool:
+        return self._listener is not None and self._listener.connected
+
     def _changed(self) -> None:
-        self._reading = asyncio.create_task(self._load_again())
+        self._outdated = True
+        # One reads at a time, so that an older answer never comes last.
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._load_again())
 
     async def _load_again(self) -> None:
-        try:
-            await self.load()
-        except (AssayError, OSError) as error:
-            log.error("stored credentials cannot be read, the old ones stay", error=str(error))
+        while self._outdated:
+            self._outdated = False
+            try:
+                await self.load()
+            except AssayError as error:
+                log.error("stored credentials cannot be read, the old ones stay", error=str(error))
+            except DATABASE_ERRORS as error:
+                reason = str(error).split("\n", 1)[0]
+                log.warning("stored credentials cannot be read yet", error=reason)
+                await asyncio.sleep(RETRY_SECONDS)
+                # While the listener is away it need not be tried: coming back, it calls again.
+                self._outdated = self._outdated or self._connected
