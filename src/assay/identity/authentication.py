@@ -122,9 +122,10 @@ class Authenticator:
             Unauthorized
         """
         lookup = key_lookup(key)
-        mine = ApiKey.lookup == lookup
-        known = await self._look_up(lookup, lambda s: self._find_key(s, mine))
         given = key_hash(key, await self._loaded_pepper())
+        known = await self._look_up(
+            lookup, lambda s: self._find_key(s, ApiKey.lookup == lookup, given)
+        )
         # Unknown keys are compared too, and nothing stops at the first byte that differs.
         if not hmac.compare_digest(given, known.key_hash if known else bytes(len(given))):
             raise KeyRefused
@@ -134,8 +135,8 @@ class Authenticator:
     async def again(self, actor: Actor) -> Actor | None:
         """The actor as they are now; `None` where what they came with is not valid any more."""
         if actor.key_id is not None:
-            mine = ApiKey.id == actor.key_id
-            known = await self._look_up(actor.key_id, lambda s: self._find_key(s, mine))
+            key_id = actor.key_id
+            known = await self._look_up(key_id, lambda s: self._find_key(s, ApiKey.id == key_id))
         elif actor.session_id is not None:
             claims = AccessClaims(UUID(actor.user_id), actor.session_id)
             known = await self._look_up(claims, lambda s: self._find_session(s, claims))
@@ -193,7 +194,9 @@ class Authenticator:
         actor = Actor(str(claims.user_id), row.role, session_id=claims.session_id)
         return _Known(actor, _until(row.expires_at))
 
-    async def _find_key(self, session: AsyncSession, mine: ColumnElement[bool]) -> _Known | None:
+    async def _find_key(
+        self, session: AsyncSession, mine: ColumnElement[bool], given: bytes | None = None
+    ) -> _Known | None:
         row = (
             await session.execute(
                 select(ApiKey, User.role)
@@ -209,7 +212,8 @@ class Authenticator:
         if row is None:
             return None
         key, role = row
-        await _note_use(session, key)
+        if given is None or hmac.compare_digest(given, key.hash):
+            await _note_use(session, key)
         actor = Actor(
             str(key.user_id),
             role,

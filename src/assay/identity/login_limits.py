@@ -38,7 +38,7 @@ _TAKE = text("""
     RETURNING due
 """)
 _WAIT = text("""
-    SELECT extract(epoch FROM due - clock_timestamp() - :every * (:burst - 1))
+    SELECT extract(epoch FROM due - clock_timestamp() - CAST(:every AS interval) * (:burst - 1))
     FROM identity.login_limits WHERE subject = :subject
 """)
 

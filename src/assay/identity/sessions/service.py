@@ -101,22 +101,29 @@ async def log_in(
         raise LoginRefused
     async with database.session() as session:
         await forgive(session, email, device.address)
-        if renewed is not None:
-            await session.execute(
-                update(User).where(User.id == user.id).values(password_hash=renewed)
-            )
-        return await _begin(session, authenticator, user.id, device)
+        user = await _hold_verified(session, user)
+        user.password_hash = renewed or user.password_hash
+        return await _begin(session, authenticator, user, device)
+
+
+async def _hold_verified(session: AsyncSession, verified: User) -> User:
+    """The user, read again: while we verified they may have been switched off.
+
+    Or they have got a new password, and whoever came with the old one is not let in any more.
+    """
+    held = await session.scalar(
+        select(User)
+        .where(User.id == verified.id, User.is_active, User.password_hash == verified.password_hash)
+        .with_for_update(key_share=True)
+    )
+    if held is None:
+        raise LoginRefused
+    return held
 
 
 async def _begin(
-    session: AsyncSession, authenticator: Authenticator, user_id: UUID, device: Device
+    session: AsyncSession, authenticator: Authenticator, user: User, device: Device
 ) -> Tokens:
-    # Read again: it may have been switched off, or got a new password, while we verified.
-    user = await session.scalar(
-        select(User).where(User.id == user_id, User.is_active).with_for_update(key_share=True)
-    )
-    if user is None:
-        raise LoginRefused
     user.last_login_at = datetime.now(UTC)
     signed_in = UserSession(
         user_id=user.id,
@@ -261,7 +268,8 @@ async def change_password(database: Database, actor: Actor, change: PasswordChan
     new_hash = await hash_password(change.new.get_secret_value())
     async with database.session() as session:
         await forgive(session, user.email, None)
-        await session.execute(update(User).where(User.id == user.id).values(password_hash=new_hash))
+        held = await _hold_verified(session, user)
+        held.password_hash = new_hash
         await end_sessions(session, user.id, "password changed", but=actor.session_id)
         record(session, actor, Change(Topic.users, "user.password_changed", user.id))
 

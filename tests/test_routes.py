@@ -1,0 +1,326 @@
+"""Every route of the application, asked as everybody: who may use which stands in a table here."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import filterfalse
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi.routing import iter_route_contexts
+from tests.identity.people import Installation, Person, installed
+from tests.identity.walking import Route, Who, World, ask, inside_ids, make_world
+from tests.playground.conftest import Factory
+
+from assay.core.config import Settings
+from assay.identity.access import guard_of, is_public
+from assay.identity.actor import Role, Scope
+
+V1 = "/api/v1"
+UNUSED = (("version_id", "unused_version_id"),)
+ENDED, OTHER = (("run_id", "ended_run_id"),), (("run_id", "other_run_id"),)
+NAME = {"name": "New"}
+
+
+def anyone(method: str, path: str, status: int = 200) -> Route:
+    return Route(method, path, status, public=True)
+
+
+def person(method: str, path: str, status: int = 200, body: Any = None) -> Route:
+    return Route(method, V1 + path, status, people=True, body=body)
+
+
+def admin(method: str, path: str, status: int = 200, body: Any = None) -> Route:
+    return Route(method, V1 + path, status, Role.admin, Scope.admin, body=body)
+
+
+def read(path: str, lists: str | None = None, query: str = "") -> Route:
+    """Something inside a project that everybody reads who sees it."""
+    scope, inside = Scope.playground_read, Role.viewer
+    return Route("GET", V1 + path, scope=scope, inside=inside, lists=lists, query=query)
+
+
+def write(
+    method: str,
+    path: str,
+    status: int = 200,
+    body: Any = None,
+    *,
+    role: Role = Role.editor,
+    inside: Role = Role.editor,
+    ids: tuple[tuple[str, str], ...] = (),
+) -> Route:
+    """A change inside a project."""
+    scope = Scope.playground_write
+    return Route(
+        method, V1 + path, status, role=role, scope=scope, inside=inside, body=body, ids=ids
+    )
+
+
+PROJECT, USE_CASE = "/projects/{project_id}", "/use-cases/{use_case_id}"
+PROMPT, VERSION = "/prompts/{prompt_id}", "/prompt-versions/{version_id}"
+DATASET, ITEM, RUN = "/datasets/{dataset_id}", "/dataset-items/{item_id}", "/eval-runs/{run_id}"
+READING = Scope.playground_read
+NEW_RUN = {
+    "prompt_version_id": "<version_id>",
+    "dataset_id": "<dataset_id>",
+    "models": [{"model": "builtin/echo"}],
+}
+COMPLETION = {"variables": {"message": "?"}, "model": "builtin/echo", "stream": False}
+GATE = {"dataset_id": "<dataset_id>", "min_pass_rate": 0.5}
+SUITE = {"prompts": ["Sort {{m}}"], "providers": ["openai:gpt-5"], "tests": [{"vars": {"m": "?"}}]}
+BOTH_RUNS = "ids={run_id},{ended_run_id}"
+
+# They are asked in this order, so what is deleted comes last, and the inner before the outer.
+ROUTES = [
+    anyone("GET", "/health"),
+    anyone("GET", "/health/ready"),
+    anyone("GET", "/api/health"),
+    anyone("POST", f"{V1}/auth/login", 422),
+    anyone("POST", f"{V1}/auth/refresh", 401),
+    anyone("POST", f"{V1}/auth/logout", 204),
+    anyone("GET", f"{V1}/shared/{{token}}", 404),
+    anyone("GET", f"{V1}/shared/{{token}}/results", 404),
+    Route("GET", "/openapi.json"),
+    Route("GET", "/docs"),
+    Route("GET", "/metrics", role=Role.admin, scope=Scope.metrics_read),
+    Route("GET", f"{V1}/auth/me"),
+    Route("GET", f"{V1}/sse"),
+    person("GET", "/auth/sessions"),
+    person("DELETE", "/auth/sessions/{session_id}", 204),
+    person("PUT", "/auth/password", 422, {"current": "", "new": ""}),
+    person("GET", "/keys"),
+    person("POST", "/keys", 201, {"name": "Mine", "scopes": ["playground:read"]}),
+    person("GET", "/keys/{key_id}"),
+    person("DELETE", "/keys/{key_id}", 204),
+    admin("GET", "/users"),
+    admin("POST", "/users", 422, {}),
+    admin("GET", "/users/{user_id}"),
+    admin("PATCH", "/users/{user_id}", body=NAME),
+    admin("GET", "/audit"),
+    admin("GET", "/providers"),
+    admin("PUT", "/providers/{name}", body={"api_key": "sk-1"}),
+    admin("DELETE", "/providers/{name}", 204),
+    Route("GET", f"{V1}/projects", scope=READING, lists="project_id"),
+    Route("POST", f"{V1}/projects", 201, role=Role.editor, scope=Scope.playground_write, body=NAME),
+    read(PROJECT),
+    write("PATCH", PROJECT, body=NAME),
+    read(f"{PROJECT}/members", lists="user_id"),
+    write(
+        "PUT",
+        f"{PROJECT}/members",
+        body={"email": "<email>", "role": "reviewer"},
+        inside=Role.admin,
+    ),
+    # Everybody may leave by themselves, which is tested below.
+    write("DELETE", f"{PROJECT}/members/{{user_id}}", 204, role=Role.viewer, inside=Role.admin),
+    read(f"{PROJECT}/use-cases", lists="use_case_id"),
+    write("POST", f"{PROJECT}/use-cases", 201, NAME),
+    read(USE_CASE),
+    write("PATCH", USE_CASE, body=NAME),
+    read(f"{USE_CASE}/prompts", lists="prompt_id"),
+    write("POST", f"{USE_CASE}/prompts", 201, NAME),
+    read(f"{USE_CASE}/datasets", lists="dataset_id"),
+    write("POST", f"{USE_CASE}/datasets", 201, NAME),
+    read(PROMPT),
+    write("PATCH", PROMPT, body=NAME),
+    read(f"{PROMPT}/versions", lists="version_id"),
+    write("POST", f"{PROMPT}/versions", 201, {"type": "text", "template_text": "Hello"}),
+    read(f"{PROMPT}/versions/{{reference}}"),
+    read(VERSION),
+    Route(
+        "POST",
+        f"{V1}{VERSION}/render",
+        scope=READING,
+        inside=Role.viewer,
+        body={"variables": {"message": "?"}},
+    ),
+    read(f"{PROMPT}/diff", query="from=1&to=2"),
+    write("POST", f"{VERSION}/complete", body=COMPLETION),
+    read(f"{PROMPT}/gates"),
+    write("PUT", f"{PROMPT}/labels/{{label}}/gate", body=GATE, inside=Role.admin),
+    write("DELETE", f"{PROMPT}/labels/{{label}}/gate", 204, inside=Role.admin),
+    write("PUT", f"{PROMPT}/labels/{{label}}", body={"version_number": 1}),
+    write("DELETE", f"{PROMPT}/labels/{{label}}", 204),
+    write("DELETE", VERSION, 204, ids=UNUSED),
+    read(DATASET),
+    write("PATCH", DATASET, body=NAME),
+    read(f"{DATASET}/items", lists="item_id"),
+    write("POST", f"{DATASET}/items", 201, {"input": {"message": "?"}}),
+    read(ITEM),
+    write("PATCH", ITEM, body={"expected_output": "refund"}),
+    Route("GET", f"{V1}/eval-runs", scope=READING, lists="run_id"),
+    write("POST", "/eval-runs", 202, NEW_RUN),
+    write("POST", "/eval-runs/estimate", 200, NEW_RUN),
+    read("/eval-runs/compare", query=BOTH_RUNS),
+    read("/eval-runs/compare/items", query=f"{BOTH_RUNS}&change=worse"),
+    write("POST", f"{RUN}/rescore", 202, {}, ids=OTHER),
+    # Nothing in it has failed.
+    write("POST", f"{RUN}/rerun-failed", 409, {}, ids=ENDED),
+    write("POST", f"{RUN}/share", 201, {"expires_in": 60}),
+    write("DELETE", f"{RUN}/share", 204),
+    read(RUN),
+    read(f"{RUN}/results"),
+    read(f"{RUN}/summary"),
+    read(f"{RUN}/matrix"),
+    read(f"{RUN}/export"),
+    write("POST", f"{RUN}/cancel"),
+    write("POST", f"{RUN}/resume", 202),
+    write("DELETE", RUN, 204, ids=ENDED),
+    write("POST", "/promptfoo/import", 201, {"project_id": "<project_id>", "configuration": SUITE}),
+    write("DELETE", ITEM, 204),
+    write("DELETE", PROMPT, 204),
+    write("DELETE", DATASET, 204),
+    write("DELETE", USE_CASE, 204),
+    write("DELETE", PROJECT, 204, inside=Role.admin),
+]
+PEOPLE = [
+    Who("viewer, shared as admin", Role.viewer, Role.admin),
+    Who("reviewer, shared as admin", Role.reviewer, Role.admin),
+    *(Who(f"editor, shared as {role}", Role.editor, role) for role in Role),
+    Who("admin, not shared", Role.admin),
+    Who("editor, not shared", Role.editor),
+]
+READ_AND_WRITE = (Scope.playground_read, Scope.playground_write)
+KEYS = [
+    *(Who(f"key for {scope}", Role.admin, scopes=(scope,)) for scope in Scope),
+    Who("key for all", Role.admin, scopes=tuple(Scope)),
+    Who("key for this project", Role.admin, scopes=READ_AND_WRITE, project="this"),
+    Who("key for another project", Role.admin, scopes=READ_AND_WRITE, project="other"),
+    Who("viewer's key, shared as admin", Role.viewer, Role.admin, scopes=(Scope.playground_read,)),
+]
+
+
+@pytest.fixture(scope="module")
+async def installation(
+    settings: Settings, new_database_dsn: Callable[[], Awaitable[str]]
+) -> AsyncIterator[Installation]:
+    async with installed(settings, database_url=await new_database_dsn()) as installation:
+        yield installation
+
+
+@pytest.fixture(scope="module")
+async def maker(installation: Installation) -> Person:
+    """The admin who makes what the others ask for."""
+    return await installation.person(Role.admin)
+
+
+async def meet(
+    installation: Installation, maker: Person, who: Who
+) -> tuple[httpx2.AsyncClient, World]:
+    """Somebody to ask as, and things to ask for."""
+    person = await installation.person(who.role)
+    world = await make_world(installation, maker, person)
+    if who.member is not None:
+        await installation.share(maker, world["project_id"], person, who.member)
+    if who.scopes is None:
+        return person.client, world
+    project = None if who.project is None else world["project_id"]
+    if who.project == "other":
+        project = (await Factory(maker.client, installation.database).project())["id"]
+    return await installation.with_key(person, *who.scopes, project_id=project), world
+
+
+@pytest.mark.parametrize("who", [*PEOPLE, *KEYS], ids=lambda who: who.name)
+async def test_everybody_gets_what_is_theirs_and_nothing_else(
+    installation: Installation, maker: Person, who: Who
+) -> None:
+    client, world = await meet(installation, maker, who)
+    wrong = []
+    for route in filterfalse(lambda route: route.public, ROUTES):
+        status, text = await ask(client, route, world)
+        if status != (expected := who.expected(route)):
+            wrong.append(f"{route}: {status} where {expected} is right; {text[:200]}")
+        shown = [str(id_) for id_ in inside_ids(world) if str(id_) in text]
+        if route.lists and status == 200 and (world[route.lists] in text) != who.sees_project:
+            wrong.append(f"{route}: lists {shown}")
+        if shown and status < 400 and not who.sees_project:
+            wrong.append(f"{route}: shows {shown}")
+    assert not wrong, "\n".join([f"as {who.name}:", *wrong])
+
+
+async def test_nobody_gets_in_but_where_it_is_public(
+    installation: Installation, maker: Person
+) -> None:
+    world = await make_world(installation, maker, maker)
+    nobody = await installation.client()
+    wrong = []
+    for route in ROUTES:
+        status, text = await ask(nobody, route, world)
+        if status != (route.status if route.public else 401):
+            wrong.append(f"{route}: {status} {text[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/nothing"),
+        ("GET", f"{V1}/nothing"),
+        ("GET", f"{V1}/projects/"),
+        ("PUT", f"{V1}/projects"),
+        ("HEAD", f"{V1}/projects"),
+        ("OPTIONS", f"{V1}/projects"),
+        ("GET", f"{V1}//projects"),
+        ("GET", f"{V1}/auth/login/../me"),
+        ("GET", f"{V1}/auth/login%2F..%2Fme"),
+        ("GET", "/health/"),
+        ("GET", "//health"),
+        ("GET", "/health%0a"),
+        ("GET", "/HEALTH"),
+        ("GET", "/health/nothing"),
+    ],
+)
+async def test_nobody_learns_what_is_at_other_paths(
+    installation: Installation, maker: Person, method: str, path: str
+) -> None:
+    assert maker.role is Role.admin, "without users everybody at this machine would get in"
+    response = await (await installation.client()).request(method, path)
+    assert response.status_code == 401
+    assert method == "HEAD" or response.json()["code"] == "unauthorized"
+
+
+async def test_whoever_is_signed_in_is_told_that_nothing_is_there(maker: Person) -> None:
+    assert (await maker.client.get("/nothing")).status_code == 404
+    assert (await maker.client.put(f"{V1}/projects")).status_code == 405
+
+
+async def test_ids_of_nothing_get_404_from_every_route_with_ids(maker: Person) -> None:
+    """So what others may not see looks as if it were not there."""
+    names = set(re.findall(r"{(\w+)}", " ".join(route.path for route in ROUTES)))
+    nothing = {name: str(uuid4()) for name in names} | {"reference": "1", "label": "none"}
+    nothing |= {name: str(uuid4()) for _, name in (*UNUSED, *ENDED, *OTHER)}
+    nothing |= {"email": "nobody@example.com", "name": "nothing"}
+    found = [
+        str(route)
+        for route in ROUTES
+        if "_id}" in route.path and (await ask(maker.client, route, nothing))[0] != 404
+    ]
+    assert not found
+
+
+async def test_members_may_leave_by_themselves_and_see_the_project_no_more(
+    installation: Installation, maker: Person
+) -> None:
+    for role in (Role.viewer, Role.reviewer, Role.editor):
+        person = await installation.person(role)
+        project = await Factory(maker.client, installation.database).project()
+        path = f"{V1}/projects/{project['id']}"
+        await installation.share(maker, project["id"], person, Role.viewer)
+        assert (await person.client.get(path)).status_code == 200
+        left = await person.client.delete(f"{path}/members/{person.id}")
+        assert left.status_code == 204
+        assert (await person.client.get(path)).status_code == 404
+
+
+def test_the_table_has_every_route_of_the_application(installation: Installation) -> None:
+    routes = list(iter_route_contexts(installation.app.routes))
+    there = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
+    known = {str(route) for route in ROUTES}
+    assert len(known) == len(ROUTES), "a route stands in the table twice"
+    unknown, gone = sorted(there - known), sorted(known - there)
+    assert not unknown, f"add to ROUTES who may use {', '.join(unknown)}"
+    assert not gone, f"the application has no {', '.join(gone)}: take it out of ROUTES"
+    assert all(guard_of(route) or is_public(route) for route in routes)
