@@ -76,8 +76,16 @@ def test_weight_zero_measures_without_deciding() -> None:
     assert grading.metrics() == {"m": 0.5, "n": 1.0}
 
 
-def test_without_any_weight_a_cell_passes() -> None:
-    grading = grade([weighted(FAILS, 0)], threshold=1)
+def test_without_any_weight_a_cell_passes_with_score_0() -> None:
+    grading = grade([weighted(FAILS, 0), weighted(PASSES, 0)])
+    assert (grading.passed, grading.score) == (True, 0.0)
+    assert grading.reason == "No assertion has a weight."
+    assert not grade([weighted(PASSES, 0)], threshold=0.5).passed
+    assert grade([weighted(FAILS, 0)], threshold=0).passed
+
+
+def test_without_assertions_a_cell_passes_with_score_1() -> None:
+    grading = grade([], threshold=1)
     assert (grading.passed, grading.score) == (True, 1.0)
 
 

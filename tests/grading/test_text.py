@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.grading.assertions import AssertionFault, compile_assertions
+from assay.grading.checks import CheckFault
 from assay.grading.results import Answer, GradedAssertion
 from assay.grading.text import split_list, text_of
 
@@ -43,6 +44,13 @@ def grade(output: str, type_: str, **fields: object) -> GradedAssertion:
         ("contains-any", ["x", "y"], "b a", False),
         ("contains-any", "x,,b,", "b a", True),
         ("contains-any", 7, "seven 7", True),
+        ("icontains-all", ["A", "b"], "B a", True),
+        ("icontains-all", ["A", "c"], "B a", False),
+        ("icontains-all", "refund, MONDAY", "On Monday: Refund", True),
+        ("icontains-all", ["STRASSE"], "Hauptstraße 1", True),
+        ("icontains-any", ["x", "B"], "b a", True),
+        ("icontains-any", "x, Y", "b a", False),
+        ("icontains-any", 7, "seven 7", True),
     ],
 )
 def test_text_assertions_and_their_negation(
@@ -64,6 +72,12 @@ def test_reasons_say_what_was_found() -> None:
         'The output does not contain "a", "c".'
     )
     assert grade("b", "contains-any", value="a,b").reason == 'The output contains "b".'
+    assert grade("b", "icontains-any", value="a").reason == (
+        'The output contains none of "a" in any case.'
+    )
+    assert grade("b", "icontains-all", value="a,B").reason == (
+        'The output does not contain "a" in any case.'
+    )
 
 
 def test_long_texts_are_cut_in_reasons() -> None:
@@ -82,6 +96,8 @@ def test_long_texts_are_cut_in_reasons() -> None:
         ("contains-all", ""),
         ("contains-any", " , "),
         ("contains-all", 'a,""'),
+        ("icontains-all", ""),
+        ("icontains-any", 'a,""'),
     ],
 )
 def test_an_empty_value_is_refused_where_every_output_would_pass(type_: str, value: str) -> None:
@@ -104,14 +120,19 @@ def test_faulty_lists_are_refused(value: list[object]) -> None:
         (" a b ,\n c ", ["a b", "c"]),
         ('"a,b",c', ["a,b", "c"]),
         ('"say ""hi""", "back\\\\slash \\"q\\" \\d"', ['say "hi"', 'back\\slash "q" \\d']),
-        ('"open, b', ['"open', "b"]),
-        ('"a" b, c', ['"a" b', "c"]),
+        ('a "b" c, 5"', ['a "b" c', '5"']),
         (",,", []),
         ('""', [""]),
     ],
 )
 def test_lists_are_split_at_commas_outside_quotes(text: str, items: list[str]) -> None:
     assert split_list(text) == items
+
+
+@pytest.mark.parametrize("text", ['"open, b', 'a, "open', '"a" b, c', 'a, "b"c'])
+def test_quotes_that_do_not_close_are_refused(text: str) -> None:
+    with pytest.raises(CheckFault, match="double quote"):
+        split_list(text)
 
 
 @given(st.lists(st.text(min_size=1), min_size=1))

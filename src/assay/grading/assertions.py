@@ -1,20 +1,30 @@
 """Assertions as written, and their way to a grader."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from assay.core.errors import FieldFault, Invalid
 from assay.core.templates import TemplateFault, compile_template
-from assay.grading.checks import CheckFault, CheckType, Spec, kind_of
+from assay.grading.checks import CheckFault, CheckType, Kind, Spec, kind_of
 from assay.grading.grader import CompiledAssertion, CompiledSet, Entry, Grader, Label
-from assay.grading.registry import ASSERT_SET, find_check_type, split_negation
+from assay.grading.judged import JudgedAssertion
+from assay.grading.judges.dialogue import JudgedType
+from assay.grading.judges.own_prompt import FIELD as PROMPT
+from assay.grading.judges.own_prompt import compile_prompt
+from assay.grading.judges.provider import FIELD as PROVIDER
+from assay.grading.judges.provider import JudgeCheck, read_provider
+from assay.grading.questions import Judges
+from assay.grading.registry import ASSERT_SET, NEGATION, find_check_type, split_negation
 from assay.grading.values import compile_value
 
 MAX_WEIGHT = 1_000_000
 MAX_NESTING = 10
 """Levels of sets inside sets."""
+
+_NOBODY = Judges()
 
 
 class AssertionFault(Invalid):
@@ -34,6 +44,10 @@ class Assertion(BaseModel):
         weight: The share in the score; 0 measures without deciding.
         metric: A name to report the score under; can be a template.
         assert_: The assertions of an `assert-set`, written `assert`.
+        provider: Whom a type that asks models asks: `provider/model`, an object with `id` and
+            `config`, or `{"text": ..., "embedding": ...}`.
+        rubric_prompt: What it asks, in place of its own prompt: a text, or a list of messages;
+            written `rubricPrompt`.
     """
 
     model_config = ConfigDict(
@@ -50,10 +64,25 @@ class Assertion(BaseModel):
     weight: float = Field(default=1.0, ge=0, le=MAX_WEIGHT, allow_inf_nan=False, strict=True)
     metric: str | None = Field(default=None, min_length=1, max_length=255)
     assert_: list["Assertion"] | None = Field(default=None, alias="assert", max_length=1000)
+    provider: JsonValue = None
+    rubric_prompt: JsonValue = Field(default=None, alias="rubricPrompt")
+
+
+@dataclass(slots=True)
+class _Compiler:
+    """What all assertions of a list are compiled with, and what is wrong with them."""
+
+    judges: Judges
+    check: JudgeCheck | None
+    faults: list[FieldFault]
 
 
 def compile_assertions(
-    assertions: Sequence[Assertion | dict[str, Any]], threshold: float | None = None
+    assertions: Sequence[Assertion | dict[str, Any]],
+    threshold: float | None = None,
+    *,
+    judges: Judges = _NOBODY,
+    check: JudgeCheck | None = None,
 ) -> Grader:
     """Compile assertions into a grader, once for all the answers they are held against.
 
@@ -61,6 +90,9 @@ def compile_assertions(
         assertions: Assertions, or objects with their fields.
         threshold: The score from 0 to 1 that is enough for a cell to pass; without it, every
             assertion with a weight must pass.
+        judges: Whom assertions ask that name nobody.
+        check: Called for each assertion that asks models with its type and its judges; raises
+            CheckFault where it has nobody to ask.
 
     Raises:
         AssertionFault: Its `errors` name each faulty place, such as `assertions[2].value`.
@@ -68,7 +100,7 @@ def compile_assertions(
     faults: list[FieldFault] = []
     if threshold is not None and not 0 <= threshold <= 1:
         faults.append(FieldFault("threshold", "This must be a number from 0 to 1."))
-    entries = _compile_all(assertions, "assertions", faults)
+    entries = _compile_all(assertions, "assertions", _Compiler(judges, check, faults))
     if faults:
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise AssertionFault(f"The assertions have {count}.", errors=faults)
@@ -76,14 +108,15 @@ def compile_assertions(
 
 
 def _compile_all(
-    assertions: Sequence[Assertion | dict[str, Any]], place: str, faults: list[FieldFault]
+    assertions: Sequence[Assertion | dict[str, Any]], place: str, compiler: _Compiler
 ) -> list[Entry]:
     entries = []
+    faults = compiler.faults
     for index, given in enumerate(assertions):
         here = f"{place}[{index}]"
         try:
             assertion = given if isinstance(given, Assertion) else Assertion.model_validate(given)
-            entries.append(_compile(assertion, here, faults))
+            entries.append(_compile(assertion, here, compiler))
         except ValidationError as error:
             faults.extend(_faults_of(error, here))
         except CheckFault as fault:
@@ -93,20 +126,43 @@ def _compile_all(
     return entries
 
 
-def _compile(assertion: Assertion, place: str, faults: list[FieldFault]) -> Entry:
+def _compile(assertion: Assertion, place: str, compiler: _Compiler) -> Entry:
     name, negated = split_negation(assertion.type)
     label = _label(assertion, negated)
     if name == ASSERT_SET:
         _check_set(assertion)
         if place.count(".assert[") >= MAX_NESTING:
             raise CheckFault(f"Sets can be nested {MAX_NESTING} levels deep.", "assert")
-        entries = _compile_all(assertion.assert_ or [], f"{place}.assert", faults)
+        entries = _compile_all(assertion.assert_ or [], f"{place}.assert", compiler)
         return CompiledSet(label, entries, assertion.threshold)
     check = find_check_type(name)
+    if isinstance(check, JudgedType):
+        return _compile_judged(assertion, check, label, compiler)
     _check_shape(assertion, check)
     spec = Spec(assertion.value, assertion.threshold)
     render = compile_value(assertion.value, check.kinds)
     return CompiledAssertion(label, check.prepare, spec, render)
+
+
+def _compile_judged(
+    assertion: Assertion, judged: JudgedType, label: Label, compiler: _Compiler
+) -> Entry:
+    name, value = assertion.type, assertion.value
+    _check_no_set(assertion)
+    _check_threshold(assertion, judged)
+    if assertion.rubric_prompt is not None and not judged.takes_prompt:
+        raise CheckFault(f"{name} compares embeddings, and takes no prompt.", PROMPT)
+    given = assertion.rubric_prompt
+    prompt = None if given is None else compile_prompt(given)
+    if value is not None:
+        _check_kind(assertion, judged.kinds)
+    elif judged.kinds and not (prompt and judged.value == "or prompt"):
+        raise CheckFault(f"{name} needs a value.")
+    judges = read_provider(assertion.provider, judged).otherwise(compiler.judges)
+    if compiler.check is not None:
+        compiler.check(name, judged, judges)
+    render = compile_value(value, judged.kinds)
+    return JudgedAssertion(label, judged, Spec(value, assertion.threshold), render, judges, prompt)
 
 
 def _label(assertion: Assertion, negated: bool) -> Label:
@@ -118,6 +174,7 @@ def _label(assertion: Assertion, negated: bool) -> Label:
 
 
 def _check_set(assertion: Assertion) -> None:
+    _check_no_judge(assertion)
     if not assertion.assert_:
         raise CheckFault(f"{assertion.type} needs at least one assertion here.", "assert")
     if assertion.value is not None:
@@ -126,11 +183,40 @@ def _check_set(assertion: Assertion) -> None:
         raise CheckFault("The threshold of a set is a score from 0 to 1.", "threshold")
 
 
+def _check_no_set(assertion: Assertion) -> None:
+    if assertion.assert_ is not None:
+        raise CheckFault(f"{assertion.type} takes no assertions; only {ASSERT_SET} does.", "assert")
+
+
+def _check_no_judge(assertion: Assertion) -> None:
+    for field, given in ((PROVIDER, assertion.provider), (PROMPT, assertion.rubric_prompt)):
+        if given is not None:
+            raise CheckFault(f"{assertion.type} asks no model, so this has no meaning.", field)
+
+
+def _check_threshold(assertion: Assertion, judged: JudgedType) -> None:
+    name, threshold = assertion.type, assertion.threshold
+    if threshold is not None and not judged.threshold:
+        raise CheckFault(f"{name} takes no threshold: it is met or not.", "threshold")
+    if threshold is not None and judged.most is not None and threshold > judged.most:
+        raise CheckFault("The threshold is a score from 0 to 1.", "threshold")
+
+
+def _check_kind(assertion: Assertion, kinds: frozenset[Kind]) -> None:
+    if not kinds:
+        raise CheckFault(f"{assertion.type} takes no value; its limit is the threshold.")
+    kind = kind_of(assertion.value)
+    if kind not in kinds:
+        wanted = " or ".join(sorted(kinds))
+        raise CheckFault(f"The value of {assertion.type} must be of the kind {wanted}, not {kind}.")
+
+
 def _check_shape(assertion: Assertion, check: CheckType) -> None:
     name = assertion.type
-    if assertion.assert_ is not None:
-        raise CheckFault(f"{name} takes no assertions; only {ASSERT_SET} does.", "assert")
-    if assertion.threshold is None and check.threshold == "required":
+    _check_no_set(assertion)
+    _check_no_judge(assertion)
+    needed = {"required", "negated"} if name.startswith(NEGATION) else {"required"}
+    if assertion.threshold is None and check.threshold in needed:
         raise CheckFault(f"{name} needs a threshold.", "threshold")
     if assertion.threshold is not None and check.threshold == "none":
         raise CheckFault(f"{name} takes no threshold.", "threshold")
@@ -138,12 +224,7 @@ def _check_shape(assertion: Assertion, check: CheckType) -> None:
         if check.kinds and not check.value_optional:
             raise CheckFault(f"{name} needs a value.")
         return
-    if not check.kinds:
-        raise CheckFault(f"{name} takes no value; its limit is the threshold.")
-    kind = kind_of(assertion.value)
-    if kind not in check.kinds:
-        wanted = " or ".join(sorted(check.kinds))
-        raise CheckFault(f"The value of {name} must be of the kind {wanted}, not {kind}.")
+    _check_kind(assertion, check.kinds)
 
 
 def _faults_of(error: ValidationError, place: str) -> list[FieldFault]:

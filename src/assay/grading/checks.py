@@ -57,13 +57,14 @@ class CheckType:
         prepare: Makes the test; raises CheckFault where the value is of no use.
         kinds: The kinds of value it takes; none where it takes no value.
         value_optional: It can do without a value.
-        threshold: Whether it takes a threshold.
+        threshold: Whether it takes a threshold; "negated" needs one with `not-` before it, since
+            without one it always passes.
     """
 
     prepare: Callable[[Spec], Test]
     kinds: frozenset[Kind]
     value_optional: bool = False
-    threshold: Literal["none", "optional", "required"] = "none"
+    threshold: Literal["none", "optional", "negated", "required"] = "none"
 
 
 def kind_of(value: object) -> Kind:

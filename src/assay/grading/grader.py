@@ -5,12 +5,14 @@ the cell passes when every assertion passes, or, with a threshold, when the scor
 An assertion of weight 0 is measured but decides nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from assay.core.templates import Template, TemplateFault
 from assay.grading.checks import CheckFault, Spec, Test, Verdict
-from assay.grading.results import Answer, GradedAssertion, Grading
+from assay.grading.questions import NO_FINDINGS, Finding, Findings, Question
+from assay.grading.results import Answer, Asked, GradedAssertion, Grading
 from assay.grading.values import Render
 
 _TOLERANCE = 1e-9
@@ -19,7 +21,19 @@ _TOLERANCE = 1e-9
 class Entry(Protocol):
     """One compiled assertion or set of assertions."""
 
-    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+    @property
+    def asks(self) -> bool:
+        """Whether it asks models."""
+        ...
+
+    def questions(
+        self, answer: Answer, variables: Mapping[str, object], findings: Findings
+    ) -> Iterable[Question]:
+        """What to ask now, with what was found already."""
+
+    def grade(
+        self, answer: Answer, variables: Mapping[str, object], findings: Findings
+    ) -> GradedAssertion:
         """Grade an answer; never raises."""
 
 
@@ -91,7 +105,17 @@ class CompiledAssertion:
         self._threshold = spec.threshold
         self._test = prepare(spec) if render is None else None
 
-    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+    asks = False
+
+    def questions(
+        self, _answer: Answer, _variables: Mapping[str, object], _findings: Findings
+    ) -> Iterable[Question]:
+        """Nothing: it decides by itself."""
+        return ()
+
+    def grade(
+        self, answer: Answer, variables: Mapping[str, object], _findings: Findings
+    ) -> GradedAssertion:
         """Grade an answer; what cannot be decided becomes an entry with `error`."""
         try:
             test = self._test or self._prepared(variables)
@@ -111,16 +135,25 @@ class CompiledAssertion:
 class CompiledSet:
     """An `assert-set`: passes when all in it pass, or when its score reaches its threshold."""
 
-    __slots__ = ("_entries", "_label", "_threshold")
+    __slots__ = ("_entries", "_label", "_threshold", "asks")
 
     def __init__(self, label: Label, entries: Sequence[Entry], threshold: float | None) -> None:
         self._label = label
         self._entries = list(entries)
         self._threshold = threshold
+        self.asks = any(entry.asks for entry in self._entries)
 
-    def grade(self, answer: Answer, variables: Mapping[str, object]) -> GradedAssertion:
+    def questions(
+        self, answer: Answer, variables: Mapping[str, object], findings: Findings
+    ) -> Iterable[Question]:
+        """What its assertions ask."""
+        return _questions(self._entries, answer, variables, findings)
+
+    def grade(
+        self, answer: Answer, variables: Mapping[str, object], findings: Findings
+    ) -> GradedAssertion:
         """Grade an answer with each assertion of the set."""
-        parts = [entry.grade(answer, variables) for entry in self._entries]
+        parts = [entry.grade(answer, variables, findings) for entry in self._entries]
         verdict = tally(parts, self._threshold)
         if not verdict.passed and any(part.error and part.weight for part in parts):
             return self._label.failed(verdict.reason, variables, parts)
@@ -128,34 +161,92 @@ class CompiledSet:
 
 
 class Grader:
-    """All assertions of a run or a test, compiled; use one for any number of answers."""
+    """All assertions of a run or a test, compiled; use one for any number of answers.
 
-    __slots__ = ("_entries", "_threshold")
+    Attributes:
+        asks: Some of them ask models, so that `questions` has to be called before `grade`.
+    """
+
+    __slots__ = ("_entries", "_threshold", "asks")
 
     def __init__(self, entries: Sequence[Entry], threshold: float | None = None) -> None:
         self._entries = list(entries)
         self._threshold = threshold
+        self.asks = any(entry.asks for entry in self._entries)
 
-    def grade(self, answer: Answer, variables: Mapping[str, object]) -> Grading:
+    def questions(
+        self,
+        answer: Answer,
+        variables: Mapping[str, object],
+        findings: Findings = NO_FINDINGS,
+    ) -> list[Question]:
+        """What has to be asked about an answer now, each question once.
+
+        Ask them all side by side, add what is found, and call this again until nothing is left:
+        what some assertions ask depends on what was found before.
+
+        Args:
+            answer: The model's answer.
+            variables: The item's variables by name.
+            findings: What was found so far.
+        """
+        if not self.asks:
+            return []
+        asked = _questions(self._entries, answer, variables, findings)
+        return list({question.key: question for question in asked}.values())
+
+    def grade(
+        self,
+        answer: Answer,
+        variables: Mapping[str, object],
+        findings: Findings = NO_FINDINGS,
+    ) -> Grading:
         """Grade one answer.
 
         Args:
             answer: The model's answer with its latency and cost.
             variables: The item's variables by name, for values that are templates.
+            findings: What came of the `questions`; what was not asked ends in an error.
 
         Returns:
             The grading; never raises for what is in the answer or the variables.
         """
-        entries = [entry.grade(answer, variables) for entry in self._entries]
+        entries = [entry.grade(answer, variables, findings) for entry in self._entries]
         passed, score, reason = tally(entries, self._threshold)
-        return Grading(passed, score, reason, entries)
+        asked = asked_in_all(findings.values()) if findings else None
+        return Grading(passed, score, reason, entries, asked)
+
+
+def _questions(
+    entries: Iterable[Entry],
+    answer: Answer,
+    variables: Mapping[str, object],
+    findings: Findings,
+) -> Iterator[Question]:
+    for entry in entries:
+        if entry.asks:
+            yield from entry.questions(answer, variables, findings)
+
+
+def asked_in_all(findings: Collection[Finding]) -> Asked:
+    """What it took to find these."""
+    costs = [finding.cost for finding in findings]
+    known = [cost for cost in costs if cost is not None]
+    return Asked(
+        ", ".join(dict.fromkeys(finding.model for finding in findings)),
+        sum(finding.tokens_in for finding in findings),
+        sum(finding.tokens_out for finding in findings),
+        math.fsum(known) if len(known) == len(costs) else None,
+    )
 
 
 def tally(entries: Sequence[GradedAssertion], threshold: float | None) -> Verdict:
     """Add up grades: the weighted mean of the scores, and whether that is a pass.
 
-    Where nothing has a weight, nothing is asked for: passed, with score 1.
+    Without assertions the score is 1, and where none has a weight it is 0, as in promptfoo.
     """
+    if not entries:
+        return Verdict(True, 1.0, "No assertions.")
     total = weighted = 0.0
     failed = []
     for entry in entries:
@@ -163,9 +254,7 @@ def tally(entries: Sequence[GradedAssertion], threshold: float | None) -> Verdic
         weighted += entry.weight * entry.score
         if not entry.passed and entry.weight:
             failed.append(entry)
-    if not total:
-        return Verdict(True, 1.0, "No assertion has a weight." if entries else "No assertions.")
-    score = min(1.0, weighted / total)
+    score = min(1.0, weighted / total) if total else 0.0
     if threshold is not None:
         # Weights such as 0.1 do not add up exactly.
         passed = score >= threshold - _TOLERANCE
@@ -174,7 +263,8 @@ def tally(entries: Sequence[GradedAssertion], threshold: float | None) -> Verdic
             passed, score, f"The score {score:.2f} {comparison} the threshold {threshold:g}."
         )
     if not failed:
-        return Verdict(True, score, "All assertions passed.")
+        reason = "All assertions passed." if total else "No assertion has a weight."
+        return Verdict(True, score, reason)
     return Verdict(False, score, _reason(failed, len(entries)))
 
 

@@ -10,7 +10,10 @@ def latency(spec: Spec) -> Test:
 
     def test(answer: Answer) -> Verdict:
         if answer.latency_ms is None:
-            raise CheckFault("The latency of this answer was not measured.")
+            raise CheckFault(
+                "The latency of this answer was not measured, as for one from the cache; ask anew "
+                "with `cache: off`."
+            )
         within = answer.latency_ms <= limit
         reason = f"The answer took {answer.latency_ms:.0f} ms; the limit is {limit:g} ms."
         return Verdict(within, 1.0 if within else 0.0, reason)

@@ -1,6 +1,6 @@
 """What goes into a grading and what comes out of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,42 @@ class Answer:
         output: The text of the answer.
         latency_ms: How long the model took, in milliseconds; None where not measured.
         cost: What the answer cost, in USD; None where the price is unknown.
+        logprobs: The natural logarithm of the probability of each token of the answer; None
+            where the model did not give them.
+        messages: What the model was asked.
     """
 
     output: str
     latency_ms: float | None = None
     cost: float | None = None
+    logprobs: Sequence[float] | None = None
+    messages: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What it took to ask judges.
+
+    Attributes:
+        model: Who was asked, `provider/model`; several with a comma between them.
+        tokens_in: Tokens of all questions.
+        tokens_out: Tokens of all answers.
+        cost: USD in all; None where the price of one is not known.
+    """
+
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored with a result."""
+        return {
+            "model": self.model,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "cost": self.cost,
+        }
 
 
 @dataclass(slots=True)
@@ -33,6 +64,7 @@ class GradedAssertion:
         metric: The name its score is reported under.
         error: It could not be decided, such as for a missing variable; never passed.
         parts: The grades of its own assertions, for an `assert-set`.
+        judge: What it took to ask a judge, where one was asked.
     """
 
     type: str
@@ -43,9 +75,10 @@ class GradedAssertion:
     metric: str | None = None
     error: bool = False
     parts: list["GradedAssertion"] | None = None
+    judge: Asked | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as it is stored; `metric`, `error` and `parts` only where they apply."""
+        """The entry as it is stored; what is `None` or false here is left out."""
         entry: dict[str, Any] = {
             "type": self.type,
             "passed": self.passed,
@@ -59,17 +92,23 @@ class GradedAssertion:
             entry["error"] = True
         if self.parts is not None:
             entry["parts"] = [part.as_json() for part in self.parts]
+        if self.judge is not None:
+            entry["judge"] = self.judge.as_json()
         return entry
 
 
 @dataclass(slots=True)
 class Grading:
-    """The grade of one cell: one entry for each assertion, in the order they were given."""
+    """The grade of one cell: one entry for each assertion, in the order they were given.
+
+    `asked` is what all its judges took together, where any was asked.
+    """
 
     passed: bool
     score: float
     reason: str
     entries: list[GradedAssertion] = field(default_factory=list)
+    asked: Asked | None = None
 
     def metrics(self) -> dict[str, float]:
         """The score of each named metric: the weighted mean of the assertions that carry it.

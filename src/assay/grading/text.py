@@ -59,30 +59,22 @@ def starts_with(spec: Spec) -> Test:
 
 def contains_all(spec: Spec) -> Test:
     """All of the values occur in the output."""
-    parts = _parts(spec.value)
-    complete = Verdict(True, 1.0, f"The output contains all of {_listed(parts)}.")
+    return _all_of(_parts(spec.value), str, "")
 
-    def test(answer: Answer) -> Verdict:
-        missing = [part for part in parts if part not in answer.output]
-        if not missing:
-            return complete
-        return Verdict(False, 0.0, f"The output does not contain {_listed(missing)}.")
 
-    return test
+def icontains_all(spec: Spec) -> Test:
+    """All of the values occur in the output in any case."""
+    return _all_of(_parts(spec.value), str.casefold, " in any case")
 
 
 def contains_any(spec: Spec) -> Test:
     """At least one of the values occurs in the output."""
-    parts = _parts(spec.value)
-    absent = Verdict(False, 0.0, f"The output contains none of {_listed(parts)}.")
+    return _any_of(_parts(spec.value), str, "")
 
-    def test(answer: Answer) -> Verdict:
-        for part in parts:
-            if part in answer.output:
-                return Verdict(True, 1.0, f"The output contains {quoted(part)}.")
-        return absent
 
-    return test
+def icontains_any(spec: Spec) -> Test:
+    """At least one of the values occurs in the output in any case."""
+    return _any_of(_parts(spec.value), str.casefold, " in any case")
 
 
 def levenshtein(spec: Spec) -> Test:
@@ -115,10 +107,18 @@ def split_list(text: str) -> list[str]:
     r"""Split at commas; spaces around an item and empty items are dropped.
 
     An item in double quotes can hold commas, and quotes as `""` or `\"`.
+
+    Raises:
+        CheckFault: A quote is not closed, or what follows the closing one is not a comma.
     """
     items = []
     for match in _LIST_ITEM.finditer(text):
         in_quotes, plain = match.groups()
+        if plain and plain.startswith('"'):
+            raise CheckFault(
+                f"The item {quoted(plain.strip(), 60)} begins with a double quote, so it must end "
+                "with one, before a comma or the end; a quote inside of it is written twice."
+            )
         if in_quotes is not None:
             items.append(_ESCAPED.sub(lambda found: found[1] or found[2], in_quotes))
         elif plain.strip():
@@ -130,6 +130,34 @@ def _either(holds: Callable[[str], bool], verb: str, rest: str) -> Test:
     present = Verdict(True, 1.0, f"The output {verb}s {rest}.")
     absent = Verdict(False, 0.0, f"The output does not {verb} {rest}.")
     return lambda answer: present if holds(answer.output) else absent
+
+
+def _all_of(parts: list[str], fold: Callable[[str], str], how: str) -> Test:
+    folded = [(part, fold(part)) for part in parts]
+    complete = Verdict(True, 1.0, f"The output contains all of {_listed(parts)}{how}.")
+
+    def test(answer: Answer) -> Verdict:
+        output = fold(answer.output)
+        missing = [part for part, searched in folded if searched not in output]
+        if not missing:
+            return complete
+        return Verdict(False, 0.0, f"The output does not contain {_listed(missing)}{how}.")
+
+    return test
+
+
+def _any_of(parts: list[str], fold: Callable[[str], str], how: str) -> Test:
+    folded = [(part, fold(part)) for part in parts]
+    absent = Verdict(False, 0.0, f"The output contains none of {_listed(parts)}{how}.")
+
+    def test(answer: Answer) -> Verdict:
+        output = fold(answer.output)
+        for part, searched in folded:
+            if searched in output:
+                return Verdict(True, 1.0, f"The output contains {quoted(part)}{how}.")
+        return absent
+
+    return test
 
 
 def _part(value: JsonValue) -> str:
