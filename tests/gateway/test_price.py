@@ -45,6 +45,12 @@ def test_the_quick_sum_is_the_librarys_own(provider: str) -> None:
     assert compared >= len(models)
 
 
+def test_embeddings_have_a_price_of_what_goes_in() -> None:
+    rate = find_rate("openai", "text-embedding-3-small")
+    assert rate(Usage(1_000_000)) == pytest.approx(0.02)
+    assert rate(Usage(10, 1)) is None
+
+
 def test_what_has_no_price_has_no_cost() -> None:
     assert find_rate("nobody", "model")(Usage(1, 1)) is None
     assert find_rate("openai", "no-such-model")(Usage(1, 1)) is None

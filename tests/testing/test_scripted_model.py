@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from assay.testing.script import form_of
 from assay.testing.scripted_model import ScriptedModelServer
 
 
@@ -43,6 +44,17 @@ async def test_answers_come_in_order_and_then_the_answer(client: aiohttp.ClientS
             for _ in range(3)
         ]
     assert texts == ["one", "two", "SCRIPTED"]
+
+
+async def test_log_probabilities_come_where_they_are_asked_for(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with ScriptedModelServer(logprobs=lambda _: [-0.5, -1.5]) as server:
+        _, without = await answer(client, server, chat("x"))
+        _, body = await answer(client, server, chat("x", logprobs=True))
+    assert "logprobs" not in without["choices"][0]
+    tokens = body["choices"][0]["logprobs"]["content"]
+    assert [token["logprob"] for token in tokens] == [-0.5, -1.5]
 
 
 async def test_it_counts_what_it_sees(client: aiohttp.ClientSession) -> None:
@@ -142,3 +154,37 @@ async def test_only_listed_models_and_the_right_key_are_let_in(
 def test_rates_beyond_one_are_refused() -> None:
     with pytest.raises(ValueError, match="add up to at most 1"):
         ScriptedModelServer(rate_429=0.6, rate_500=0.6)
+
+
+async def test_it_plays_judges_where_structured_output_is_asked_for(
+    client: aiohttp.ClientSession,
+) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {}}}
+    for judge, expected in (
+        ({"pass": True}, '{"pass": true}'),
+        (lambda request: [form_of(request)], '["verdict"]'),
+        ("no JSON", "no JSON"),
+    ):
+        async with ScriptedModelServer(judge=judge, answers=["plain"]) as server:
+            _, judged = await answer(client, server, chat("x", response_format=form))
+            _, plain = await answer(client, server, chat("x"))
+        assert judged["choices"][0]["message"]["content"] == expected
+        assert plain["choices"][0]["message"]["content"] == "plain"
+
+
+async def test_it_makes_embeddings(client: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer() as server:
+        url = f"{server.base_url}/embeddings"
+        bodies = []
+        for texts in ("one text", ["one text", "text one", "another", ""]):
+            async with client.post(url, json={"model": "m", "input": texts}) as response:
+                bodies.append(await response.json())
+        assert server.counters.requests == 2
+        assert server.counters.embedded["one text"] == 2
+        single, several = bodies
+        vectors = [entry["embedding"] for entry in several["data"]]
+        assert single["data"][0]["embedding"] == vectors[0] == vectors[1] != vectors[2]
+        assert [entry["index"] for entry in several["data"]] == [0, 1, 2, 3]
+        assert several["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
+        assert sum(number * number for number in vectors[0]) == pytest.approx(1)
+        assert not any(vectors[3])

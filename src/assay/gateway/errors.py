@@ -6,6 +6,7 @@
     ├── UnknownProvider (Invalid)   422  no such provider
     ├── UnknownModel (Invalid)      422  the provider has no such model
     ├── MissingKey (Invalid)        422  the provider wants a key and none is set
+    ├── MissingExtra (Invalid)      422  the model needs a package that is not installed
     ├── RemoteForbidden             403  this process may only ask models on loopback
     ├── RequestRefused              422  the provider says no to this request
     ├── RateLimited                 503  transient: too many requests or tokens
@@ -60,6 +61,13 @@ class MissingKey(ModelError, Invalid):
 
     status = 422
     code = "missing_key"
+
+
+class MissingExtra(ModelError, Invalid):
+    """The model needs a package that is not installed."""
+
+    status = 422
+    code = "missing_extra"
 
 
 class RemoteForbidden(ModelError):

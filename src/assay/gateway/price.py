@@ -40,8 +40,13 @@ class PricedModel:
                 yield part
 
     async def _look_up(self) -> Rate:
-        # The table of prices takes most of a second to import: late, and off the event loop.
-        rates = await asyncio.to_thread(import_module, "assay.gateway.rates")
-        rate: Rate = rates.find_rate(*self.name.split("/", 1))
-        self._rate = rate
-        return rate
+        self._rate = await look_up_rate(*self.name.split("/", 1))
+        return self._rate
+
+
+async def look_up_rate(provider: str, model: str) -> Rate:
+    """The list price of a model by the names of its provider and itself."""
+    # The table of prices takes most of a second to import: late, and off the event loop.
+    rates = await asyncio.to_thread(import_module, "assay.gateway.rates")
+    rate: Rate = rates.find_rate(provider, model)
+    return rate

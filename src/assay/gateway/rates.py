@@ -45,21 +45,24 @@ def _unknown(_usage: Usage) -> None:
 
 def _rate(price: ModelPrice) -> Rate:
     """The price in plain floats: the library's own sum takes a hundred times as long."""
-    if price.input_mtok is None or price.output_mtok is None:
+    if price.input_mtok is None:
         return _unknown
     fresh = _Price(price.input_mtok)
     cached = fresh if price.cache_read_mtok is None else _Price(price.cache_read_mtok)
-    answer = _Price(price.output_mtok)
+    # Of models that make embeddings there is no price of answers.
+    answer = None if price.output_mtok is None else _Price(price.output_mtok)
     call = 0.0 if price.requests_kcount is None else _Price(price.requests_kcount).base / 1000.0
 
     def cost(usage: Usage) -> float | None:
         tokens_in = usage.tokens_in
         if not tokens_in and not usage.tokens_out:
             return None  # the provider did not count
+        if answer is None and usage.tokens_out:
+            return None
         millionths = (
             fresh.at(tokens_in) * (tokens_in - usage.tokens_cached)
             + cached.at(tokens_in) * usage.tokens_cached
-            + answer.at(tokens_in) * usage.tokens_out
+            + (answer.at(tokens_in) * usage.tokens_out if answer else 0.0)
         )
         return millionths / 1e6 + call
 

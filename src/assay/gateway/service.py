@@ -11,18 +11,23 @@ import orjson
 from assay.core.config import ProviderSettings, Settings
 from assay.core.errors import SetupError
 from assay.core.telemetry import traces_wanted
+from assay.gateway.cache import CacheMode, ResponseCache
+from assay.gateway.cached import CachedModel
 from assay.gateway.credentials.store import CredentialStore
-from assay.gateway.errors import MissingKey, RemoteForbidden, UnknownProvider
+from assay.gateway.embeddings import Embedder
+from assay.gateway.errors import MissingKey, RemoteForbidden, UnknownModel, UnknownProvider
 from assay.gateway.limits import Limits, LocalLimits
 from assay.gateway.log import LoggedModel
 from assay.gateway.pace import PacedModel
-from assay.gateway.price import PricedModel
+from assay.gateway.price import PricedModel, Rate, look_up_rate
 from assay.gateway.provider_pace import ProviderPace
 from assay.gateway.providers.builtin import PROGRAMS, BuiltinModel, find_program
+from assay.gateway.providers.builtin_embeddings import WordLlamaModel, check_embedder
 from assay.gateway.providers.catalog import BUILTIN, KNOWN, Protocol, Provider, find, split
 from assay.gateway.providers.endpoint import open_session
 from assay.gateway.providers.late import LateModel
 from assay.gateway.providers.openai_chat import OpenAIChatModel
+from assay.gateway.providers.openai_embeddings import OpenAIEmbeddingModel
 from assay.gateway.retry import RetryingModel, RetryPolicy
 from assay.gateway.slots import Slots
 from assay.gateway.timeout import TimedModel
@@ -60,6 +65,7 @@ class Gateway:
         *,
         retry: RetryPolicy | None = None,
         credentials: CredentialStore | None = None,
+        cache: ResponseCache | None = None,
     ) -> None:
         """Take the settings and what completes them.
 
@@ -68,6 +74,7 @@ class Gateway:
             limits: who holds the limits; this process alone by default.
             retry: how failed calls are tried again.
             credentials: where keys come from that the environment does not have.
+            cache: where answers are kept, for models that are asked for with a cache.
         """
         self._settings = settings
         self.limits = limits or LocalLimits()
@@ -76,6 +83,7 @@ class Gateway:
         self._session: aiohttp.ClientSession | None = None
         self._paces: dict[str, ProviderPace] = {}
         self._adapters: dict[str, Model] = {}
+        self._cache = cache
         self._credentials = credentials
         if credentials is not None:
             # Adapters hold the key that they were made with.
@@ -108,7 +116,13 @@ class Gateway:
         if provider == BUILTIN:
             find_program(model)
 
-    def model(self, name: str, slots: Slots | None = None) -> Model:
+    def model(
+        self,
+        name: str,
+        slots: Slots | None = None,
+        cache: CacheMode = CacheMode.off,
+        retry: RetryPolicy | None = None,
+    ) -> Model:
         """The model `provider/model` with log, price, retries, pace and time limit around it.
 
         Args:
@@ -116,6 +130,9 @@ class Gateway:
             slots: a limit of the caller's own, such as a run's, beside the provider's. Its
                 slots are held only while a request is in flight or waits for the provider's
                 pace, never between attempts.
+            cache: whether answers at temperature 0 come from the cache; those of built-in
+                programs never do.
+            retry: how failed calls are tried again, where not as in all others.
 
         Raises:
             ModelError, SetupError: as `check`.
@@ -124,10 +141,47 @@ class Gateway:
         provider = self._find(provider_name)
         if provider_name == BUILTIN:
             return _watched(BuiltinModel(model))
-        timed = TimedModel(self._adapter(provider, model), provider.settings.timeout)
-        paced = PacedModel(timed, self._pace(provider), slots)
-        retrying = RetryingModel(paced, self._retry)
-        return _watched(PricedModel(retrying, _free if provider.free else None))
+        adapter = self._adapter(provider, model)
+        watched = _watched(self._careful(provider, adapter, slots, retry))
+        if self._cache is None or cache is CacheMode.off:
+            return watched
+        return CachedModel(watched, self._cache, cache, str(provider.base_url))
+
+    def check_embedder(self, name: str) -> None:
+        """Say whether `provider/model` could be asked for embeddings; as `check`.
+
+        Raises:
+            UnknownModel: the provider has a protocol of its own, or is built in and has no
+                such model.
+            MissingExtra: the package of a built-in model is not installed.
+            ModelError, SetupError: as `check`.
+        """
+        provider_name, model = split(name)
+        provider = self._find(provider_name)
+        if provider_name == BUILTIN:
+            check_embedder(model)
+        elif provider.known.protocol is not Protocol.openai:
+            raise UnknownModel(
+                f"{name} cannot be asked for embeddings: these come from providers that speak the "
+                "OpenAI protocol, and from builtin/wordllama"
+            )
+
+    def embedder(self, name: str, slots: Slots | None = None) -> Embedder:
+        """A model that makes embeddings, with all around it that `model` has but the cache.
+
+        Raises:
+            ModelError, SetupError: as `check_embedder`.
+        """
+        self.check_embedder(name)
+        provider_name, model = split(name)
+        if provider_name == BUILTIN:
+            return Embedder(_watched(WordLlamaModel(model), "embeddings"))
+        provider = self._find(provider_name)
+        adapter = self._adapters.get(f"embeddings:{name}")
+        if adapter is None:
+            adapter = OpenAIEmbeddingModel(provider, model, self._connected())
+            self._adapters[f"embeddings:{name}"] = adapter
+        return Embedder(_watched(self._careful(provider, adapter, slots), "embeddings"))
 
     def concurrency(self, name: str) -> int:
         """How many calls of `provider/model` its provider may have in flight; 64 if none is set.
@@ -137,6 +191,17 @@ class Gateway:
         """
         provider, _ = split(name)
         return self._find(provider).settings.max_concurrency or DEFAULT_CONCURRENCY
+
+    async def rate(self, name: str) -> Rate:
+        """The list price of `provider/model`, for any usage; free models cost 0.
+
+        Raises:
+            ModelError, SetupError: as `check`.
+        """
+        provider_name, model = split(name)
+        if provider_name == BUILTIN or self._find(provider_name).free:
+            return _free
+        return await look_up_rate(provider_name, model)
 
     async def available(self) -> list[str]:
         """The models that can be asked right now.
@@ -158,6 +223,18 @@ class Gateway:
         for models in await asyncio.gather(*listed):
             names.extend(models)
         return names
+
+    def _careful(
+        self,
+        provider: Provider,
+        adapter: Model,
+        slots: Slots | None,
+        retry: RetryPolicy | None = None,
+    ) -> Model:
+        timed = TimedModel(adapter, provider.settings.timeout)
+        paced = PacedModel(timed, self._pace(provider), slots)
+        retrying = RetryingModel(paced, retry or self._retry)
+        return PricedModel(retrying, _free if provider.free else None)
 
     def _find(self, name: str) -> Provider:
         provider = find(name, self._given)
@@ -220,10 +297,10 @@ class Gateway:
         return self._session
 
 
-def _watched(model: Model) -> Model:
+def _watched(model: Model, operation: str = "chat") -> Model:
     logged = LoggedModel(model)
     # A span costs as much as a whole call of a built-in program, so none where nobody looks.
-    return TracedModel(logged) if traces_wanted() else logged
+    return TracedModel(logged, operation) if traces_wanted() else logged
 
 
 def _free(_usage: object) -> float:

@@ -17,13 +17,14 @@ from assay.gateway.types import Model, ModelRequest, ModelResponse, StreamPart
 class TracedModel:
     """A model whose calls are spans; what is asked and answered is not in them."""
 
-    def __init__(self, inner: Model) -> None:
-        """Take the model."""
+    def __init__(self, inner: Model, operation: str = "chat") -> None:
+        """Take the model and what it does: `chat` or `embeddings`."""
         self.name = inner.name
         self._inner = inner
         provider, model = split(inner.name)
+        self._span_name = f"{operation} {inner.name}"
         self._attributes = {
-            "gen_ai.operation.name": "chat",
+            "gen_ai.operation.name": operation,
             "gen_ai.provider.name": provider,
             "gen_ai.request.model": model,
         }
@@ -31,7 +32,7 @@ class TracedModel:
     async def complete(self, request: ModelRequest) -> ModelResponse:
         """Answer in one piece."""
         with tracer.start_as_current_span(
-            f"chat {self.name}",
+            self._span_name,
             kind=SpanKind.CLIENT,
             attributes=self._attributes,
             record_exception=False,
@@ -48,9 +49,7 @@ class TracedModel:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamPart]:
         """Answer piece by piece."""
         # Not the current span: a generator goes on in whatever context asks it for more.
-        span = tracer.start_span(
-            f"chat {self.name}", kind=SpanKind.CLIENT, attributes=self._attributes
-        )
+        span = tracer.start_span(self._span_name, kind=SpanKind.CLIENT, attributes=self._attributes)
         try:
             async with aclosing(self._inner.stream(request)) as parts:
                 async for part in parts:

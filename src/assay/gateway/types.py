@@ -30,11 +30,14 @@ class ModelRequest:
         parameters: temperature, max_tokens, top_p, seed, stop and so on, by their names in the
             OpenAI chat protocol.
         output_schema: a JSON Schema that the answer has to follow, or `None` for free text.
+        repetition: which time the same is asked on purpose; an answer from the cache is never
+            one to another repetition.
     """
 
     messages: list[Message]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     output_schema: Mapping[str, Any] | None = None
+    repetition: int = 0
 
 
 @dataclass(slots=True)
@@ -53,6 +56,14 @@ class Usage:
     tokens_cached: int = 0
 
 
+@dataclass(slots=True, frozen=True)
+class Original:
+    """What an answer took and cost when it was made; `cost` as in `ModelResponse`."""
+
+    latency_ms: float
+    cost: float | None
+
+
 @dataclass(slots=True)
 class ModelResponse:
     """A model's whole answer.
@@ -66,7 +77,11 @@ class ModelResponse:
         finish_reason: `stop`, `length`, `content_filter`, ... as the provider gives it.
         attempts: how often the provider was asked, the successful time included.
         cost: USD at list price; `None` where the price is not known, 0.0 where it is free.
+        logprobs: the natural logarithm of the probability of each token of the answer, where
+            `logprobs: true` asked for them and the provider gives them; not where streamed.
         output_json: the answer parsed, where `output_schema` was given and the text is JSON.
+        original: set where the answer comes from the cache, so that nobody was asked now:
+            `cost` is then 0, and `latency_ms` the time of the look-up.
     """
 
     text: str
@@ -76,7 +91,9 @@ class ModelResponse:
     finish_reason: str | None = None
     attempts: int = 1
     cost: float | None = None
+    logprobs: list[float] | None = None
     output_json: Any = None
+    original: Original | None = None
 
     def parse(self) -> None:
         """Set `output_json`, if the text is JSON; a model that breaks a schema answered too."""

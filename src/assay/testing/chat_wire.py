@@ -1,6 +1,6 @@
 """The bytes of the OpenAI chat protocol, from the server's side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -11,9 +11,15 @@ from assay.testing.script import ChatRequest
 Json = dict[str, Any]
 
 
-def completion(number: int, request: ChatRequest, text: str) -> web.Response:
+def completion(
+    number: int, request: ChatRequest, text: str, logprobs: Sequence[float] | None = None
+) -> web.Response:
     """A whole answer."""
-    return json_response(completion_body(number, request, text))
+    body = completion_body(number, request, text)
+    if logprobs is not None:
+        tokens = [{"token": "", "logprob": value, "top_logprobs": []} for value in logprobs]
+        body["choices"][0]["logprobs"] = {"content": tokens}
+    return json_response(body)
 
 
 def completion_body(number: int, request: ChatRequest, text: str) -> Json:

@@ -1,5 +1,6 @@
 """What a scripted model does with a request: how long it takes, what fails, what it answers."""
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -36,6 +37,12 @@ class Script:
         retry_after: seconds sent as `Retry-After` with each 429; `None` sends no such header.
         answer: a text, or a function from the request's JSON to a text; `None` gives the last
             user message back.
+        judge: what answers requests for structured output (`response_format`), in place of
+            `answer`: a JSON value, or a function from the request's JSON to one; a text is sent
+            as it is, also where it is no JSON.
+        embedding: from a text to its vector; by default texts that share words are near.
+        logprobs: from the request's JSON to a log-probability for each token of the answer, for
+            requests with `logprobs: true` that are not streamed.
         models: the only models there are; empty takes any name.
         api_key: the only key that is let in; `None` lets everyone in.
         answers: the first answers, in this order; `answer` serves what comes after.
@@ -49,6 +56,9 @@ class Script:
     rate_malformed: float = 0.0
     retry_after: float | None = None
     answer: str | Callable[[ChatRequest], str] | None = None
+    judge: Any = None
+    embedding: Callable[[str], Sequence[float]] | None = None
+    logprobs: Callable[[ChatRequest], Sequence[float]] | None = None
     models: Sequence[str] = ()
     api_key: str | None = None
     answers: InitVar[Sequence[str]] = ()
@@ -86,12 +96,22 @@ class Script:
 
     def text_for(self, request: ChatRequest) -> str:
         """The text that answers `request`."""
+        if self.judge is not None and "response_format" in request:
+            judged = self.judge(request) if callable(self.judge) else self.judge
+            return judged if isinstance(judged, str) else json.dumps(judged)
         written = next(self._written, None)
         if written is not None:
             return written
         if self.answer is None:
             return last_user_message(request)
         return self.answer if isinstance(self.answer, str) else self.answer(request)
+
+
+def form_of(request: ChatRequest) -> str | None:
+    """The name of the schema that the answer has to follow; `None` where there is none."""
+    form = request.get("response_format") or {}
+    name: str | None = (form.get("json_schema") or {}).get("name")
+    return name
 
 
 def last_user_message(request: ChatRequest) -> str:

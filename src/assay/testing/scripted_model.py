@@ -1,7 +1,8 @@
 """A model server on loopback that does what a script says, for tests and benchmarks.
 
 It speaks the OpenAI chat protocol (`POST /v1/chat/completions`, streamed too, and
-`GET /v1/models`) over real sockets. In a process of its own::
+`GET /v1/models`) and that for embeddings (`POST /v1/embeddings`) over real sockets. In a process
+of its own::
 
     python -m assay.testing.scripted_model --port 8000 --latency 0.05 --rate-429 0.05
 
@@ -21,6 +22,7 @@ import orjson
 from aiohttp import web
 
 from assay.testing.chat_wire import completion, error, events, json_response
+from assay.testing.embedding_wire import embeddings, texts_of, words_vector
 from assay.testing.script import ChatRequest, Outcome, Script, last_user_message
 
 if sys.platform == "win32":
@@ -28,18 +30,22 @@ if sys.platform == "win32":
 else:
     from uvloop import new_event_loop
 
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+
 
 @dataclass(slots=True)
 class Counters:
     """What a server has seen.
 
     Attributes:
-        requests: for chat completions, however they ended.
+        requests: for chat completions and embeddings, however they ended.
         in_flight: being answered now.
         most_in_flight: the most at any moment.
         statuses: requests by how they ended: `200`, `401`, `404`, `429`, `500`, `broken`,
             `malformed`.
         asked: how often each last user message came.
+        embedded: how often each text came to be embedded.
     """
 
     requests: int = 0
@@ -47,6 +53,7 @@ class Counters:
     most_in_flight: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
+    embedded: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
         """A request comes in."""
@@ -60,6 +67,7 @@ class Counters:
         self.most_in_flight = self.in_flight
         self.statuses.clear()
         self.asked.clear()
+        self.embedded.clear()
 
 
 @dataclass(kw_only=True)
@@ -77,7 +85,7 @@ class ScriptedModelServer(Script):
         remember: whether `counters.asked` is kept. It costs memory for each different message:
             switch it off for long benchmarks.
         counters: what the server has seen.
-        last_request: the JSON of the last chat completion request.
+        last_request: the JSON of the last request for a chat completion or embeddings.
         last_headers: its headers.
     """
 
@@ -108,10 +116,10 @@ class ScriptedModelServer(Script):
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/v1/chat/completions":
+        if request.path in {CHAT, EMBEDDINGS}:
             self.counters.start()
             try:
-                return await self._chat(request)
+                return await self._answer(request)
             finally:
                 self.counters.in_flight -= 1
         if request.path == "/v1/models":
@@ -124,11 +132,11 @@ class ScriptedModelServer(Script):
             return json_response({name: getattr(counters, name) for name in counters.__slots__})
         return error(404, f"there is no {request.path} here; try /v1/chat/completions")
 
-    async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.last_headers = request.headers
         self.last_request = asked = orjson.loads(await request.read())
         if self.remember:
-            self.counters.asked[last_user_message(asked)] += 1
+            self._note(request.path, asked)
         refusal = self._refusal(request, asked)
         if refusal is not None:
             self.counters.statuses[str(refusal.status)] += 1
@@ -141,6 +149,12 @@ class ScriptedModelServer(Script):
         if delay:
             await asyncio.sleep(delay)
         return await self._end(outcome, request, asked)
+
+    def _note(self, path: str, asked: ChatRequest) -> None:
+        if path == EMBEDDINGS:
+            self.counters.embedded.update(texts_of(asked))
+        else:
+            self.counters.asked[last_user_message(asked)] += 1
 
     def _refusal(self, request: web.BaseRequest, asked: ChatRequest) -> web.Response | None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -161,9 +175,12 @@ class ScriptedModelServer(Script):
         if outcome is Outcome.malformed:
             body = b'{"id": "cut", "choices": [{"mess' if number % 2 else b'{"choices": []}'
             return web.Response(body=body, content_type="application/json")
+        if request.path == EMBEDDINGS:
+            return embeddings(asked, self.embedding or words_vector)
         text = self.text_for(asked)
         if not asked.get("stream"):
-            return completion(number, asked, text)
+            logprobs = self.logprobs if asked.get("logprobs") is True else None
+            return completion(number, asked, text, logprobs(asked) if logprobs else None)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for event in events(number, asked, text):

@@ -245,6 +245,29 @@ async def test_the_shapes_of_text_that_servers_give(
     assert response.cost is None
 
 
+@pytest.mark.parametrize(
+    ("logprobs", "found"),
+    [
+        (
+            '{"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1}]}',
+            [-0.5, -1],
+        ),
+        ('{"content": []}', []),
+        ('{"content": null}', None),
+        ('{"tokens": ["a"], "token_logprobs": [-0.5]}', None),
+        ('{"content": [{"token": "a", "logprob": null}]}', None),
+        ("[1]", None),
+        ("null", None),
+    ],
+)
+async def test_log_probabilities_come_with_the_answer(
+    raw: Raw, ask: Ask, logprobs: str, found: list[float] | None
+) -> None:
+    body = f'{{"choices": [{{"message": {{"content": "x"}}, "logprobs": {logprobs}}}]}}'
+    response = await (await raw(http(body))).complete(ask("x"))
+    assert (response.text, response.logprobs) == ("x", found)
+
+
 async def test_cached_tokens_are_told_apart(raw: Raw, ask: Ask) -> None:
     body = (
         '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 9,'

@@ -11,18 +11,9 @@ from typing import Any
 
 import aiohttp
 import orjson
-from aiohttp.http import HttpProcessingError
 
-from assay.gateway.errors import (
-    MalformedResponse,
-    ModelError,
-    ModelTimeout,
-    ModelUnavailable,
-    RequestRefused,
-)
-from assay.gateway.providers.catalog import Provider
-from assay.gateway.providers.endpoint import CONNECT_SECONDS, Endpoint
-from assay.gateway.providers.refusals import refusal
+from assay.gateway.errors import ModelUnavailable, RequestRefused
+from assay.gateway.providers.openai_endpoint import CONNECTION_FAULTS, OpenAIModel
 from assay.gateway.types import ModelRequest, ModelResponse, StreamPart, TextDelta, Usage
 
 Json = dict[str, Any]
@@ -30,34 +21,18 @@ _DONE = b"[DONE]"
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
-class OpenAIChatModel:
+class OpenAIChatModel(OpenAIModel):
     """One model behind an endpoint that speaks the OpenAI chat protocol."""
 
-    def __init__(self, provider: Provider, model: str, session: aiohttp.ClientSession) -> None:
-        """Take where and whom to ask, and the session, which stays the caller's."""
-        if provider.base_url is None:
-            raise ValueError(f"provider {provider.name} has no base URL")
-        self.name = f"{provider.name}/{model}"
-        self._model = model
-        self._key = provider.api_key
-        self._address = provider.base_url
-        headers = {"User-Agent": "assay", "Accept": "application/json"}
-        if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key}"
-        self._endpoint = Endpoint(session, provider.base_url / "chat/completions", headers)
+    _path = "chat/completions"
+    _answer = "a chat completion"
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
         """Answer in one piece."""
         body = self._encode(request, {})
         started = time.perf_counter()
-        try:
-            status, headers, answer = await self._endpoint.post(body)
-        except (aiohttp.ClientError, TimeoutError, HttpProcessingError) as error:
-            raise self._broken(error) from error
-        latency_ms = (time.perf_counter() - started) * 1000.0
-        if status != 200:
-            raise self._refused(status, answer, headers)
-        return self._decode(request, answer, latency_ms)
+        answer = await self._post(body)
+        return self._decode(request, answer, (time.perf_counter() - started) * 1000.0)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamPart]:
         """Answer piece by piece; the last part is the whole answer."""
@@ -79,7 +54,7 @@ class OpenAIChatModel:
                             answer.first_token_ms = (time.perf_counter() - started) * 1000.0
                         text.append(piece)
                         yield TextDelta(piece)
-        except (aiohttp.ClientError, TimeoutError, HttpProcessingError) as error:
+        except CONNECTION_FAULTS as error:
             raise self._broken(error) from error
         if answer.finish_reason is None:
             raise ModelUnavailable(f"{self.name} broke its answer off")
@@ -111,6 +86,7 @@ class OpenAIChatModel:
                 _usage(body.get("usage")),
                 latency_ms,
                 finish_reason=choice.get("finish_reason"),
+                logprobs=_logprobs(choice.get("logprobs")),
             )
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self._malformed(answer) from error
@@ -134,42 +110,6 @@ class OpenAIChatModel:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self._malformed(data) from error
 
-    def _error_in(self, error: Json) -> ModelError:
-        """The error that came with status 200, as some routers send it."""
-        code = error.get("code")
-        status = code if isinstance(code, int) and code >= 400 else 502
-        return refusal(self.name, status, str(error.get("message", "")), secret=self._key)
-
-    def _refused(self, status: int, answer: bytes, headers: Mapping[str, str]) -> ModelError:
-        message, code = answer.decode("utf-8", "replace"), None
-        try:
-            error = orjson.loads(answer)["error"]
-            message, code = error["message"], error.get("code")
-        except (ValueError, LookupError, TypeError, AttributeError):
-            pass  # not every server writes its errors as OpenAI does; then its body is the message
-        return refusal(
-            self.name, status, str(message), code=code, headers=headers, secret=self._key
-        )
-
-    def _broken(self, error: Exception) -> ModelError:
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return ModelUnavailable(
-                f"{self.name} cannot be reached at {self._address}: "
-                f"{error.strerror or error}; is the server running?"
-            )
-        if isinstance(error, TimeoutError):
-            return ModelTimeout(
-                f"{self.name} could not be connected to within {CONNECT_SECONDS:g} s"
-            )
-        if isinstance(error, HttpProcessingError | aiohttp.ClientResponseError):
-            return MalformedResponse(f"{self.name} answered something that is not HTTP")
-        return ModelUnavailable(f"{self.name} broke the connection ({type(error).__name__})")
-
-    def _malformed(self, answer: bytes) -> MalformedResponse:
-        return MalformedResponse(
-            f"{self.name} answered 200 with {len(answer)} bytes that are not a chat completion"
-        )
-
 
 def _text(message: Json) -> str:
     """The text of an answer; some servers give it in parts, and a refusal in its own field."""
@@ -179,6 +119,14 @@ def _text(message: Json) -> str:
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _logprobs(logprobs: Json | None) -> list[float] | None:
+    """One for each token; a server that uses the field otherwise gives none."""
+    try:
+        return [float(token["logprob"]) for token in logprobs["content"]] if logprobs else None
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def _usage(usage: Json | None) -> Usage:
