@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format bench openapi migration lock clean
+.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-promptfoo bench-import openapi migration lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with the locked dependencies
 
@@ -54,6 +54,23 @@ format: $(READY) ## Format the code and mend what the linter can
 
 bench: $(READY) ## Run the benchmarks and print their tables
 	@$(BIN)/python benchmarks/run_engine.py $(ARGS)
+	@$(BIN)/python benchmarks/read_with_key.py; read=$$?; \
+		$(BIN)/python benchmarks/event_feed.py && exit $$read
+
+bench-read: $(READY) ## Only: a read with an API key, against a bare route
+	@$(BIN)/python benchmarks/read_with_key.py $(ARGS)
+
+bench-events: $(READY) ## Only: the event feed, with 500 readers
+	@$(BIN)/python benchmarks/event_feed.py $(ARGS)
+
+bench-results: $(READY) ## Only: pages of a run of 100,000 cells, while another one writes
+	@$(BIN)/python benchmarks/results_pages.py $(ARGS)
+
+bench-promptfoo: $(READY) ## Hold grading and speed against promptfoo, from npm
+	@$(BIN)/python benchmarks/promptfoo_agreement.py $(ARGS)
+
+bench-import: $(READY) ## Hold the import of a million items against COPY by psql
+	@$(BIN)/python benchmarks/dataset_import.py $(ARGS)
 
 openapi: $(READY) ## Write openapi.json anew
 	@$(BIN)/python scripts/openapi.py
@@ -62,7 +79,7 @@ migration: $(READY) ## Write a migration from the models: make migration NAME=ru
 	@$(BIN)/python scripts/migration.py $(NAME)
 
 lock: $(UV) ## Resolve the dependencies anew
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel pyproject.toml \
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel --extra embeddings pyproject.toml \
 		--custom-compile-command "make lock" -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --extra otel -c requirements.lock pyproject.toml \
 		--custom-compile-command "make lock" -o requirements-runtime.lock

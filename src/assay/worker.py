@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from assay.core.config import Settings
 from assay.core.database import Database
+from assay.gateway.cache import ResponseCache
 from assay.gateway.credentials.store import CredentialStore
 from assay.gateway.leases import SharedLimits
 from assay.gateway.service import Gateway
@@ -27,7 +28,9 @@ async def open_gateway(
     await credentials.load()
     async with (
         SharedLimits(database) as limits,
-        Gateway(settings, limits, credentials=credentials) as gateway,
+        Gateway(
+            settings, limits, credentials=credentials, cache=ResponseCache(database)
+        ) as gateway,
     ):
         yield gateway
 

@@ -1,4 +1,5 @@
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,10 +183,10 @@ def test_many_faults_are_cut(assay: Run, suite: Path) -> None:
 
 
 def test_warnings_do_not_stop_it(assay: Run, dsn: str, suite: Path) -> None:
-    suite.write_text(PASSING + "defaultTest: {options: {provider: openai/x}}")
+    suite.write_text(PASSING + "defaultTest: {options: {runSerially: true}}")
     ended = assay("eval", suite)
     assert ended.code == 0
-    assert "Note: defaultTest.options.provider: has no effect here" in ended.err
+    assert "Note: defaultTest.options.runSerially: has no effect here" in ended.err
 
 
 def test_json_has_to_go_somewhere(assay: Run, query: Run, suite: Path) -> None:
@@ -217,3 +218,23 @@ def test_resuming_what_is_complete_reports_it_again(assay: Run, query: Run, suit
     assert ended.code == 0
     assert "2 of 2 cells passed." in ended.out
     assert len(query(RUNS)) == 1
+
+
+def test_results_for_continuous_integration(
+    assay: Run, dsn: str, suite: Path, tmp_path: Path
+) -> None:
+    suite.write_text(FAILING.replace('["Say {{word}}"]', '["Say {{word}}", "Write {{word}}"]'))
+    assert assay("eval", suite, "--name", "ci", "--junit", "out.xml").code == 1
+    root = ET.parse(tmp_path / "out.xml").getroot()
+    assert [each.attrib["failures"] for each in root] == ["1", "0"]
+    cases = root.findall("testsuite/testcase")
+    assert [(case.attrib["name"], len(case)) for case in cases] == [
+        ("1. word: hello", 0),
+        ("2. the second", 1),
+        ("1. word: hello", 0),
+        ("2. the second", 0),
+    ]
+    assert cases[0].attrib["classname"] == "prompt 1 v1 / builtin/echo"
+    ended = assay("eval", suite, "--junit", "nowhere/out.xml")
+    assert ended.code == 2
+    assert "--junit nowhere/out.xml cannot be written" in ended.err

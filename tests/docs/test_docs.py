@@ -2,26 +2,24 @@
 
 import json
 import re
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dotenv import dotenv_values
 from pydantic_core import PydanticUndefined
-from typer.main import get_command
 
-from assay.cli.main import COMMANDS
+from assay.cli.main import COMMANDS, load_command
 from assay.core.config import ProviderSettings, Settings
 from assay.gateway.providers.builtin import PROGRAMS
 from assay.gateway.providers.catalog import KNOWN
 from assay.grading.assertions import compile_assertions
-from assay.grading.registry import ASSERT_SET, CHECK_TYPES
+from assay.grading.derived import compile_derived_metrics
+from assay.grading.registry import ASSERT_SET, CHECK_TYPES, JUDGED_TYPES
 from assay.grading.results import Answer
 from assay.playground.promptfoo.document import parse_yaml
 from assay.playground.promptfoo.reader import read_suite
-from assay.playground.runs.schemas import ModelEntry
+from assay.playground.runs.schemas import JudgeEntry, ModelEntry
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -87,7 +85,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 def options(name: str, rest: str = "") -> set[str]:
     """The options of a command of `assay`; of a group, those of the one that `rest` names."""
-    command: Any = get_command(import_module(f"assay.cli.{name}").app)
+    command = load_command(name)
     if hasattr(command, "commands") and (words := rest.split(maxsplit=1)):
         command = command.commands[words[0]]
     names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
@@ -176,6 +174,14 @@ def test_model_entry_in_models_is_valid() -> None:
     assert ModelEntry.model_validate_json(entry).output_schema
 
 
+# What examples name.
+NAMED_FILES = {
+    "prompts/brief.txt": "Briefly: {{question}}",
+    "default.yaml": "vars: {question: Why?}",
+    "cases/why.yaml": "vars: {question: Why?}",
+    "mails/parcel.txt": "Where is my parcel?",
+    "schema.json": "{}",
+}
 SUITES = [
     *blocks((ROOT / "README.md").read_text(), "yaml"),
     *blocks((ROOT / "docs/eval-files.md").read_text(), "yaml"),
@@ -189,8 +195,9 @@ def test_evaluation_files_can_be_read(text: str, tmp_path: Path) -> None:
         "providers": ["builtin/echo"],
         "tests": [{"vars": {"question": "Why?"}}],
     }
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts/brief.txt").write_text("Briefly: {{question}}")
+    for name, content in NAMED_FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
     file = tmp_path / "suite.json"
     file.write_text(json.dumps({**whole, **parse_yaml(text)}))
     suite = read_suite(file)
@@ -201,7 +208,16 @@ def test_evaluation_files_can_be_read(text: str, tmp_path: Path) -> None:
 ASSERTIONS = ROOT / "docs/assertions.md"
 
 
-@pytest.mark.parametrize("text", blocks(ASSERTIONS.read_text(), "yaml"))
+DERIVED = "derivedMetrics:"
+GRADED = blocks(ASSERTIONS.read_text(), "yaml")
+
+
+@pytest.mark.parametrize("text", [text for text in GRADED if text.startswith(DERIVED)])
+def test_derived_metrics_can_be_read(text: str) -> None:
+    compile_derived_metrics(parse_yaml(text)[DERIVED.removesuffix(":")])
+
+
+@pytest.mark.parametrize("text", [text for text in GRADED if not text.startswith(DERIVED)])
 def test_assertions_grade_as_told(text: str) -> None:
     grader = compile_assertions(parse_yaml(text))
     for word, output in re.findall(r"^# (passes|fails): (.*)$", text, re.MULTILINE):
@@ -210,9 +226,33 @@ def test_assertions_grade_as_told(text: str) -> None:
         assert not any(entry.error for entry in grading.entries)
 
 
+JUDGES = ROOT / "docs/judges.md"
+
+
+def test_assertions_that_ask_compile() -> None:
+    examples = [parse_yaml(text) for text in blocks(JUDGES.read_text(), "yaml")]
+    for example in examples:
+        if isinstance(example, list):
+            assert compile_assertions(example).asks
+    told = {each["type"] for example in examples if isinstance(example, list) for each in example}
+    assert told == {name for name in JUDGED_TYPES if ":" not in name}
+    for name in JUDGED_TYPES:
+        assert f"`{name}`" in JUDGES.read_text() or f"### {name}\n" in JUDGES.read_text()
+    [judge] = blocks(JUDGES.read_text(), "json")
+    assert JudgeEntry.model_validate(json.loads(judge)["judge"]).model
+
+
+def test_files_that_ask_can_be_read(tmp_path: Path) -> None:
+    [text] = [text for text in blocks(JUDGES.read_text(), "yaml") if text.startswith("default")]
+    whole = {"prompts": ["{{q}}"], "providers": ["builtin/echo"], "tests": [{"vars": {"q": "?"}}]}
+    file = tmp_path / "suite.json"
+    file.write_text(json.dumps({**whole, **parse_yaml(text)}))
+    assert (read_suite(file).judge or {})["embedding"] == "openai/text-embedding-3-small"
+
+
 @pytest.mark.parametrize("name", [*CHECK_TYPES, ASSERT_SET])
 def test_every_assertion_type_is_told(name: str) -> None:
     told = section(ASSERTIONS, f"### {name}").partition("\n## ")[0]
     assert f"- type: {name}\n" in told
-    measured = name in {"latency", "cost"}
+    measured = name in {"latency", "cost", "perplexity", "perplexity-score"}
     assert measured or ("# passes: " in told and "# fails: " in told)

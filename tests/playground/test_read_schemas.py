@@ -16,6 +16,8 @@ from assay.playground.projects.schemas import ProjectRead, UseCaseRead
 from assay.playground.prompts.models import Prompt, PromptVersion
 from assay.playground.prompts.schemas import PromptRead
 from assay.playground.prompts.versions.schemas import VersionRead
+from assay.playground.runs.models import EvalResult
+from assay.playground.runs.results.schemas import EvalResultRead
 
 PAIRS: list[tuple[type[Base], type[BaseModel]]] = [
     (Project, ProjectRead),
@@ -24,8 +26,9 @@ PAIRS: list[tuple[type[Base], type[BaseModel]]] = [
     (PromptVersion, VersionRead),
     (Dataset, DatasetRead),
     (DatasetItem, ItemRead),
+    (EvalResult, EvalResultRead),
 ]
-NOT_SHOWN = {"last_version_number"}
+NOT_SHOWN = {"last_version_number", "created_in", "changed_in", "deleted_in"}
 
 
 @pytest.mark.parametrize(("model", "read"), PAIRS)

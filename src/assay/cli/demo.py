@@ -18,7 +18,7 @@ from assay.cli.follow import cancel_all, follow
 from assay.cli.library import hold_library, keep_dataset, keep_use_case, keep_version
 from assay.cli.process import INTERRUPTED, load_settings, run, stop_event
 from assay.cli.progress import progress_display
-from assay.cli.report import RunReport, comparison, load_reports, shortened
+from assay.cli.report import RunReport, comparison, load_reports
 from assay.cli.serving import address, listen, serve
 from assay.cli.typer_app import typer_app
 from assay.core.config import Settings
@@ -29,7 +29,8 @@ from assay.gateway.service import Gateway
 from assay.identity.actor import LOCAL_ACTOR
 from assay.playground.runs.models import EvalResult, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
-from assay.playground.runs.service import create_run
+from assay.playground.runs.starting import create_run
+from assay.playground.runs.titles import shortened
 
 app = typer_app()
 FAILED = 1

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.cli.console import note, notes, output
 from assay.cli.follow import cancel_all, follow
+from assay.cli.gates import check_gates
+from assay.cli.junit_file import write_junit_file
 from assay.cli.process import INTERRUPTED, load_settings, run, stop_event
 from assay.cli.progress import progress_display
 from assay.cli.report import (
@@ -30,6 +32,7 @@ from assay.cli.typer_app import typer_app
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.errors import SetupError
+from assay.grading.gates import Gate, parse_gate
 from assay.playground.promptfoo.options import MAX_CONCURRENCY
 from assay.playground.promptfoo.reader import read_suite
 from assay.playground.promptfoo.suite import Suite
@@ -51,6 +54,8 @@ class Options:
     failures: int
     json_to: Path | None
     resume: str | None
+    gates: Sequence[Gate]
+    junit_to: Path | None
 
 
 @app.command(
@@ -59,6 +64,10 @@ class Options:
     assay eval examples/support-triage.yaml
 
     assay eval suite.yaml --concurrency 8 --json results.json
+
+    assay eval suite.yaml --gate 'pass_rate>=0.95' --gate 'latency_p95<=2000'
+
+    assay eval suite.yaml --junit results.xml
 
     assay eval suite.yaml --json - | jq .passed
 
@@ -84,6 +93,18 @@ def evaluate(
         Path | None,
         typer.Option("--json", help="Write the results as JSON; - for standard output."),
     ] = None,
+    junit_to: Annotated[
+        Path | None,
+        typer.Option("--junit", help="Write the results as JUnit XML, for CI.", metavar="FILE"),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GATE",
+            help="What each prompt has to reach with each model, in place of passing every cell; "
+            "can be repeated.",
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -96,21 +117,25 @@ def evaluate(
     Every prompt of the file runs on every test with every provider. Results are kept in the
     database, so an evaluation that was stopped with Ctrl-C goes on with --resume where it was.
 
-    Exit code 0 when all cells passed, 1 when some did not, 2 when the file or the set-up is
-    faulty (then nothing was started), 130 when interrupted.
+    Exit code 0 when all cells passed or, with gates, each gate is met; 1 when not; 2 when the
+    file or the set-up is faulty (then nothing was started), 130 when interrupted.
     """
-    options = Options(file, name, concurrency, failures, json_to, resume)
+    gates = [parse_gate(text) for text in gate or ()]
+    options = Options(file, name, concurrency, failures, json_to, resume, gates, junit_to)
     settings = load_settings(quiet=True)
     suite = read_suite(file) if resume is None else None
     for warning in suite.warnings if suite else []:
         note(f"[yellow]Note:[/] {escape(warning)}")
-    _check_target(json_to)
+    _check_target("--json", json_to)
+    _check_target("--junit", junit_to)
     raise typer.Exit(run(_evaluate(settings, options, suite)))
 
 
-def _check_target(path: Path | None) -> None:
+def _check_target(option: str, path: Path | None) -> None:
     if path is not None and path != STDOUT and (path.is_dir() or not path.parent.is_dir()):
-        raise SetupError(f"--json {path} cannot be written: name a file in a folder that is there.")
+        raise SetupError(
+            f"{option} {path} cannot be written: name a file in a folder that is there."
+        )
 
 
 async def _evaluate(settings: Settings, options: Options, suite: Suite | None) -> int:
@@ -174,6 +199,13 @@ async def _report(database: Database, options: Options, runs: Sequence[UUID]) ->
         _print_report(reports, cells, options)
         if options.json_to is not None:
             await _write_json(session, options.file, reports, options.json_to)
+    if options.junit_to is not None:
+        await write_junit_file(database, runs, options.junit_to)
+    if options.gates:
+        results = check_gates(reports, options.gates)
+        for result in results:
+            note(result.as_markup())
+        return 0 if all(result.met for result in results) else FAILED
     return 0 if all(report.passed for report in reports) else FAILED
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.identity.actor import LOCAL_ACTOR
+from assay.playground.datasets.items.history import present
 from assay.playground.datasets.items.schemas import ItemBatch, ItemCreate
 from assay.playground.datasets.items.service import create_items
 from assay.playground.datasets.models import Dataset, DatasetItem
@@ -116,7 +117,7 @@ async def _stored(session: AsyncSession, dataset: Dataset) -> list[tuple[Any, ..
             DatasetItem.assertions,
             DatasetItem.item_metadata,
         )
-        .where(DatasetItem.dataset_id == dataset.id)
+        .where(present(dataset.id))
         .order_by(DatasetItem.id)
     )
     return [tuple(row) for row in rows]

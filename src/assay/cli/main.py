@@ -22,6 +22,9 @@ COMMANDS = {
     "up": "Serve the API and work on jobs.",
     "demo": "Evaluate the sample project, print the comparison, then serve.",
     "eval": "Run an evaluation file from the shell.",
+    "compare": "Hold runs against each other and say whether one is better.",
+    "import": "Make prompts and a dataset of a promptfoo configuration.",
+    "datasets": "Bring items of datasets in from files, and out again.",
     "worker": "Work on jobs beside a server, or on another machine.",
     "users": "Make the people who can sign in, and change what they may do.",
     "keys": "Make and revoke API keys, with which programs act for people.",
@@ -29,8 +32,15 @@ COMMANDS = {
     "migrate": "Bring the database to the revision that this Assay needs.",
     "doctor": "Check the set-up and say how to mend what is wrong.",
 }
+# A module cannot be called `import`.
+_MODULES = {"import": "promptfoo"}
 FAULTY = 2
 INTERRUPTED = 130
+
+
+def load_command(name: str) -> Any:
+    """The command or group of a name in `COMMANDS`, from its own module."""
+    return get_command(import_module(f"assay.cli.{_MODULES.get(name, name)}").app)
 
 
 class LateCommands(TyperGroup):
@@ -39,7 +49,7 @@ class LateCommands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that `args` name, from its own module."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, get_command(import_module(f"assay.cli.{name}").app), rest
+        return name, load_command(str(name)), rest
 
 
 app = typer_app(

@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.identity.actor import LOCAL_ACTOR
-from assay.playground.datasets.models import DatasetItem
 from assay.playground.prompts.models import Prompt, PromptVersion
 from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
-from assay.playground.runs.service import get_summary
+from assay.playground.runs.results.service import get_summary
+from assay.playground.runs.seen_items import item_numbers, seen_items
+from assay.playground.runs.titles import shortened, title_of
 
 LONGEST_ANSWER = 400
-LONGEST_TITLE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +88,13 @@ async def failed_cells(
 async def _failed_cells(
     session: AsyncSession, report: RunReport, limit: int
 ) -> Iterator[FailedCell]:
-    numbered = (
-        select(DatasetItem.id, func.row_number().over(order_by=DatasetItem.id).label("number"))
-        .where(DatasetItem.dataset_id == report.run.dataset_id)
-        .subquery()
-    )
+    item, numbered = seen_items(report.run), item_numbers(report.run)
     rows = await session.execute(
-        select(EvalResult, DatasetItem, numbered.c.number)
-        .join(DatasetItem, DatasetItem.id == EvalResult.dataset_item_id)
-        .join(numbered, numbered.c.id == DatasetItem.id)
+        select(EvalResult, item.c.input, item.c.metadata, numbered.c.number)
+        .join(item, item.c.id == EvalResult.dataset_item_id)
+        .join(numbered, numbered.c.id == item.c.id)
         .where(EvalResult.eval_run_id == report.run.id, EvalResult.passed.is_(False))
-        .order_by(DatasetItem.id, EvalResult.model_id)
+        .order_by(EvalResult.dataset_item_id, EvalResult.model_id)
         .limit(limit)
     )
     return (
@@ -107,25 +102,13 @@ async def _failed_cells(
             title=report.title,
             model=result.model_id,
             number=number,
-            item=item_title(item),
+            item=title_of(variables, metadata),
             output=result.output,
             reason=result.error or (result.grading or {}).get("reason", ""),
             is_error=result.error is not None,
         )
-        for result, item, number in rows.all()
+        for result, variables, metadata, number in rows.all()
     )
-
-
-def item_title(item: DatasetItem) -> str:
-    """What tells an item from others: its description, else its variables, cut."""
-    description = (item.item_metadata or {}).get("description")
-    if isinstance(description, str):
-        return shortened(description, LONGEST_TITLE)
-    values = (
-        f"{name}: {value if isinstance(value, str) else orjson.dumps(value).decode()}"
-        for name, value in item.input.items()
-    )
-    return shortened(", ".join(values), LONGEST_TITLE)
 
 
 def comparison(reports: Sequence[RunReport]) -> Table:
@@ -200,9 +183,3 @@ def describe_failures(cells: Sequence[FailedCell], failed: int) -> RenderableTyp
     if failed > len(cells):
         parts.append(Text(f"and {failed - len(cells):,} more", style="dim"))
     return Group(*parts)
-
-
-def shortened(text: str, length: int) -> str:
-    """A text in one line of at most `length` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"

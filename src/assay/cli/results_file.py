@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.cli.report import RunReport
-from assay.playground.datasets.models import DatasetItem
 from assay.playground.runs.models import EvalResult
+from assay.playground.runs.seen_items import item_numbers, seen_items
 
 _PAGE = 500
 
@@ -57,17 +57,14 @@ def _run(report: RunReport) -> dict[str, Any]:
 
 
 async def _cells(session: AsyncSession, report: RunReport) -> AsyncIterator[dict[str, Any]]:
-    numbered = (
-        select(DatasetItem, func.row_number().over(order_by=DatasetItem.id).label("number"))
-        .where(DatasetItem.dataset_id == report.run.dataset_id)
-        .subquery()
-    )
+    item, numbered = seen_items(report.run), item_numbers(report.run)
     last: tuple[UUID, str, int] | None = None
     key = (EvalResult.dataset_item_id, EvalResult.model_id, EvalResult.repetition)
     while True:
         statement = (
-            select(EvalResult, numbered.c.number, numbered.c.input, numbered.c.metadata)
-            .join(numbered, numbered.c.id == EvalResult.dataset_item_id)
+            select(EvalResult, numbered.c.number, item.c.input, item.c.metadata)
+            .join(item, item.c.id == EvalResult.dataset_item_id)
+            .join(numbered, numbered.c.id == item.c.id)
             .where(EvalResult.eval_run_id == report.run.id)
             .order_by(*key)
             .limit(_PAGE)

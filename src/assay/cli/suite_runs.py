@@ -11,7 +11,6 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,11 +29,15 @@ from assay.playground.datasets.items.schemas import ItemCreate
 from assay.playground.datasets.schemas import DatasetCreate
 from assay.playground.projects.models import UseCase
 from assay.playground.projects.schemas import ProjectCreate, UseCaseCreate
-from assay.playground.promptfoo.suite import Suite, SuiteFault, SuiteTest
+from assay.playground.promptfoo.items import items_of
+from assay.playground.promptfoo.service import run_options
+from assay.playground.promptfoo.suite import Suite, SuiteFault
 from assay.playground.prompts.models import Prompt, PromptVersion
+from assay.playground.runs.judges import check_judges
 from assay.playground.runs.models import EvalRun, RunStatus
-from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
-from assay.playground.runs.service import create_run, resume_run
+from assay.playground.runs.resuming import resume_run
+from assay.playground.runs.schemas import EvalRunCreate
+from assay.playground.runs.starting import create_run
 
 PROJECT = ProjectCreate(
     name="Evaluations from files", description="Made by assay eval: a use case for each file."
@@ -67,11 +70,7 @@ async def start_runs(
         SuiteFault: a model cannot be asked, or a test cannot be kept.
     """
     _check_providers(gateway, file, suite)
-    items = [_item(file, test) for test in suite.tests]
-    models = [
-        ModelEntry(model=each.model, parameters=each.parameters, label=each.label)
-        for each in suite.providers
-    ]
+    items = items_of(suite.tests, str(file))
     name = name or f"{file.name} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
     shares = _shares(concurrency or suite.max_concurrency, len(suite.prompts))
     async with database.session() as session:
@@ -88,9 +87,8 @@ async def start_runs(
             new = EvalRunCreate(
                 prompt_version_id=version.id,
                 dataset_id=dataset.id,
-                models=models,
                 name=_storable(name),
-                concurrency=share,
+                **{**run_options(suite), "concurrency": share},
             )
             runs.append(await create_run(session, LOCAL_ACTOR, gateway, new))
     return [run.id for run in runs]
@@ -118,19 +116,6 @@ def _check_providers(gateway: Gateway, file: Path, suite: Suite) -> None:
             faults.append(FieldFault(provider.place, str(error)))
     if faults:
         raise SuiteFault(f"{file} names models that cannot be asked", errors=faults)
-
-
-def _item(file: Path, test: SuiteTest) -> ItemCreate:
-    metadata = dict(test.metadata)
-    if test.description is not None:
-        metadata.setdefault("description", test.description)
-    try:
-        return ItemCreate(
-            input=test.variables, assertions=test.assertions or None, metadata=metadata or None
-        )
-    except ValidationError as error:
-        faults = [FieldFault(test.place, fault["msg"]) for fault in error.errors()]
-        raise SuiteFault(f"{file} has a test that cannot be kept", errors=faults) from None
 
 
 def _dataset(items: Sequence[ItemCreate]) -> DatasetCreate:
@@ -170,7 +155,8 @@ async def resume_runs(database: Database, gateway: Gateway, file: Path, which: s
         _check_models(gateway, runs)
         for run in runs:
             if run.status in (RunStatus.canceled, RunStatus.failed):
-                await resume_run(session, LOCAL_ACTOR, run.id)
+                await check_judges(session, gateway, run.dataset_id, run.assertions, run.judge)
+                await resume_run(session, LOCAL_ACTOR, gateway, run.id)
     return [run.id for run in runs]
 
 

@@ -3,10 +3,11 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from assay.core.text import Location, json_fault, located
+from assay.core.text import Location, Text, json_fault, located
 from assay.grading.assertions import Assertion, AssertionFault, compile_assertions
+from assay.grading.derived import MAX_METRICS, compile_derived_metrics
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -39,4 +40,31 @@ Assertions = Annotated[
         max_length=1000,
         examples=[[{"type": "icontains", "value": "refund"}, {"type": "cost", "threshold": 1}]],
     ),
+]
+
+
+class DerivedMetric(BaseModel):
+    """A metric that is computed from others once a run is graded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text = Field(min_length=1, max_length=255, examples=["f1"])
+    value: Text = Field(
+        min_length=1,
+        max_length=10_000,
+        description="A formula over the sums of named metrics, and `__count`, the cells",
+        examples=["2 * precision * recall / (precision + recall)"],
+    )
+
+
+def _check_formulas(derived: list[DerivedMetric]) -> list[DerivedMetric]:
+    try:
+        compile_derived_metrics([metric.model_dump() for metric in derived])
+    except AssertionFault as fault:
+        raise located(*((_below_list(f.place), f.message) for f in fault.errors)) from None
+    return derived
+
+
+DerivedMetrics = Annotated[
+    list[DerivedMetric], AfterValidator(_check_formulas), Field(max_length=MAX_METRICS)
 ]

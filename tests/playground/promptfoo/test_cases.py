@@ -117,9 +117,9 @@ def test_default_assertions_can_be_left_out(read: Read) -> None:
 
 
 def test_options_without_effect_are_reported(read: Read) -> None:
-    suite = read("defaultTest: {options: {provider: openai/gpt-4.1, runSerially: true}}")
+    suite = read("defaultTest: {options: {disableConversationVar: true, runSerially: true}}")
     assert suite.warnings == [
-        "defaultTest.options.provider: has no effect here",
+        "defaultTest.options.disableConversationVar: has no effect here",
         "defaultTest.options.runSerially: has no effect here",
     ]
 
@@ -136,7 +136,10 @@ def test_options_without_effect_are_reported(read: Read) -> None:
         ("assert: {type: contains}", ".assert", "must be a list"),
         ("assert: [contains]", ".assert[0]", "must be an object with a type"),
         ("assert: [{type: containz, value: x}]", ".assert[0].type", 'mean "contains"'),
-        ("assert: [{type: llm-rubric, value: x}]", ".assert[0].type", "no assertion type"),
+        ("assert: [{type: meteor, value: x}]", ".assert[0].type", "no assertion type"),
+        ("assert: [{type: llm-rubric}]", ".assert[0].value", "needs a value"),
+        ("assert: [{type: classifier, value: x}]", ".assert[0].type", "No model classifies"),
+        ("options: {factuality: {subset: 0}}", ".options.factuality", "no scores of their own"),
         ("assert: [{type: javascript, value: x}]", ".assert[0].type", "not run"),
         ("assert: [{type: not-python, value: x}]", ".assert[0].type", "not run"),
         ("assert: [{type: contains, value: file://x}]", ".assert[0].value", "No such file"),

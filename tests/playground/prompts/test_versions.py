@@ -47,6 +47,46 @@ async def test_chat_version_and_its_derived_schema(make: Factory) -> None:
     }
 
 
+async def test_a_derived_schema_has_the_types_that_templates_tell(make: Factory) -> None:
+    messages = [
+        {"role": "system", "content": "{% for rule in rules %}- {{ rule }}\n{% endfor %}"},
+        {"role": "user", "content": "{{ user.name }}: {{ message }} {{ user['mail'] }}"},
+        {"role": "user", "content": "{{ rules | join }}{{ mixed.a }}"},
+        {"role": "user", "content": "{% for x in mixed %}{% endfor %}"},
+    ]
+    made = await make.version(type="chat", template_messages=messages)
+    assert made["variables_schema"] == {
+        "type": "object",
+        "properties": {
+            "message": {},
+            "mixed": {},
+            "rules": {"type": "array"},
+            "user": {"type": "object", "properties": {"name": {}, "mail": {}}},
+        },
+        "required": ["message", "mixed", "rules", "user"],
+    }
+
+
+async def test_render_holds_variables_to_the_schema(make: Factory) -> None:
+    schema = {
+        "properties": {"a": {"type": "array", "items": {"maxLength": 2}}, "b": {}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    version = await make.version(**text("{{ a }} {{ b }}", variables_schema=schema))
+    path = f"/prompt-versions/{version['id']}/render"
+    await make.call("POST", path, 200, {"variables": {"a": ["xy"], "b": 1}})
+    problem = await make.call("POST", path, 422, {"variables": {"a": ["x", "xyz"], "c": 1}})
+    assert problem["code"] == "variables"
+    assert {fault["place"] for fault in problem["errors"]} == {
+        "body.variables.b",
+        "body.variables.a[1]",
+        "body.variables",
+    }
+    problem = await make.call("POST", path, 422, {"variables": {"b": 1}})
+    assert [fault["place"] for fault in problem["errors"]] == ["body.variables.a"]
+
+
 async def test_content_parts_are_kept_as_sent(make: Factory) -> None:
     parts = [
         {"type": "text", "text": "What is on {{ where }}?"},

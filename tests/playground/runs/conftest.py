@@ -105,6 +105,15 @@ def ended_run(client: httpx2.AsyncClient) -> EndedRun:
 
 Scripted = Callable[..., Awaitable[tuple[str, ScriptedModelServer]]]
 
+# Gateways keep what they know of a model, so each test takes another one. All have a price.
+PRICED = iter(
+    f"gpt-{name}"
+    for name in (
+        *("4o", "4o-mini", "4.1", "4.1-mini", "4.1-nano", "4o-mini-2024-07-18", "5", "5-mini"),
+        *("5-nano", "4o-2024-11-20", "4.1-2025-04-14", "4.1-mini-2025-04-14", "4-turbo"),
+    )
+)
+
 
 @pytest.fixture
 async def scripted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripted]:
@@ -122,5 +131,18 @@ async def scripted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripted]:
                     os.environ, f"{name.upper()}_MAX_CONCURRENCY", str(max_concurrency)
                 )
             return f"{name}/model", server
+
+        yield start
+
+
+@pytest.fixture
+async def priced(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripted]:
+    """Starts a scripted model server under the name of a model with a price."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**script: Any) -> tuple[str, ScriptedModelServer]:
+            server = await stack.enter_async_context(ScriptedModelServer(**script))
+            monkeypatch.setitem(os.environ, "OPENAI_BASE_URL", server.base_url)
+            return f"openai/{next(PRICED)}", server
 
         yield start

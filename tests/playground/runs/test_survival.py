@@ -22,11 +22,12 @@ from sqlalchemy import func, select
 
 from assay.core.database import Database
 from assay.core.embedded import get_server, pgexec
+from assay.gateway.price import Rate
 from assay.identity.actor import LOCAL_ACTOR
 from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.projects.models import Project, UseCase
 from assay.playground.prompts.models import Prompt, PromptType, PromptVersion
-from assay.playground.runs import service
+from assay.playground.runs import service, starting
 from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 from assay.testing.scripted_process import ScriptedProcess, run_scripted_server
@@ -77,7 +78,7 @@ async def make_run(database: Database, cells: int, concurrency: int) -> UUID:
             models=[ModelEntry(model="openai/scripted")],
             concurrency=concurrency,
         )
-        run = await service.create_run(session, LOCAL_ACTOR, _Known(), body)  # type: ignore[arg-type]  # only check() is asked
+        run = await starting.create_run(session, LOCAL_ACTOR, _Known(), body)  # type: ignore[arg-type]  # all that is asked of it
         return run.id
 
 
@@ -86,6 +87,9 @@ class _Known:
 
     def check(self, _name: str) -> None:
         return None
+
+    async def rate(self, _name: str) -> Rate:
+        return lambda _usage: None
 
 
 async def ended(database: Database, run_id: UUID, seconds: float) -> EvalRun:

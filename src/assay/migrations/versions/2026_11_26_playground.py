@@ -33,6 +33,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take back; items that were deleted are deleted for good, with their results."""
     op.execute("SET LOCAL lock_timeout = '5s'")
+    for name in ("score", "latency", "cost", "not_passed", "error"):
+        op.drop_index(f"ix_eval_results_{name}", "eval_results", **PLAYGROUND)
     _set_unique_cell(f"UNIQUE ({CELL})")
     for column in ("failed_assertions", "cost", "latency_ms"):
         op.drop_column("eval_results", column, **PLAYGROUND)
@@ -50,6 +52,7 @@ def downgrade() -> None:
         "judge",
         "derived_metrics",
         "rescored_from_id",
+        "dataset_assertions",
         "dataset_version",
     ):
         op.drop_column("eval_runs", column, **PLAYGROUND)
@@ -138,6 +141,7 @@ def _extend_runs() -> None:
     for column in (
         # Items were not versioned before: what they are now is version 0.
         sa.Column("dataset_version", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("dataset_assertions", postgresql.JSONB()),
         sa.Column("rescored_from_id", sa.Uuid()),
         sa.Column("derived_metrics", postgresql.JSONB()),
         sa.Column("judge", postgresql.JSONB()),
@@ -154,6 +158,10 @@ def _extend_runs() -> None:
     ):
         op.add_column("eval_runs", column, **PLAYGROUND)
     op.alter_column("eval_runs", "dataset_version", server_default=None, **PLAYGROUND)
+    op.execute("""
+        UPDATE playground.eval_runs AS run SET dataset_assertions = dataset.default_assertions
+        FROM playground.datasets AS dataset WHERE dataset.id = run.dataset_id
+    """)
     op.create_foreign_key(
         "fk_eval_runs_rescored_from_id",
         "eval_runs",
@@ -162,7 +170,6 @@ def _extend_runs() -> None:
         ["id"],
         source_schema="playground",
         referent_schema="playground",
-        ondelete="SET NULL",
     )
     op.create_index(
         "ix_eval_runs_rescored_from_id", "eval_runs", ["rescored_from_id"], **PLAYGROUND
@@ -199,6 +206,30 @@ def _extend_results() -> None:
         WHERE metrics IS NOT NULL OR grading IS NOT NULL
     """)
     _set_unique_cell(f"UNIQUE ({CELL}) INCLUDE (passed, score, latency_ms, cost)")
+    # Few results have either, and those that do are looked for among all the others.
+    for name, condition in (
+        ("error", "error IS NOT NULL"),
+        ("not_passed", "NOT passed"),
+    ):
+        op.create_index(
+            f"ix_eval_results_{name}",
+            "eval_results",
+            CELL.split(", "),
+            postgresql_include=["score", "latency_ms", "cost"],
+            postgresql_where=sa.text(condition),
+            **PLAYGROUND,
+        )
+    for name, value in (
+        ("score", "score"),
+        ("latency", "coalesce(latency_ms, '-1'::integer::double precision)"),
+        ("cost", "coalesce(cost, '-1'::integer::double precision)"),
+    ):
+        op.create_index(
+            f"ix_eval_results_{name}",
+            "eval_results",
+            ["eval_run_id", sa.text(value), *CELL.split(", ")[1:]],
+            **PLAYGROUND,
+        )
 
 
 def _set_unique_cell(constraint: str) -> None:

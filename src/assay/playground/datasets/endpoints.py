@@ -11,6 +11,7 @@ from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.playground.access import Editor, Reader
 from assay.playground.datasets import service
+from assay.playground.datasets.guarding import DatasetGuardsLabel
 from assay.playground.datasets.models import Dataset
 from assay.playground.datasets.schemas import DatasetCreate, DatasetRead, DatasetUpdate
 from assay.playground.datasets.service import DatasetNotFound
@@ -65,7 +66,7 @@ async def update_dataset(
 @router.delete(
     "/datasets/{dataset_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(DatasetNotFound),
+    responses=problems(DatasetNotFound, DatasetGuardsLabel),
 )
 async def delete_dataset(session: Session, actor: Editor, dataset_id: UUID) -> None:
     """Delete a dataset with its items and the runs on it."""

@@ -80,6 +80,9 @@ class DatasetRead(Output):
     input_schema: dict[str, Any] | None = Field(examples=[INPUT_SCHEMA_EXAMPLE])
     expected_output_schema: dict[str, Any] | None
     default_assertions: list[dict[str, Any]] | None
+    version: int = Field(
+        ge=0, description="Goes up by one with every change of items", examples=[3]
+    )
     created_at: datetime
     updated_at: datetime
     counts: DatasetCounts

@@ -16,6 +16,8 @@ from assay.identity.actor import Actor, Role
 from assay.identity.audit.service import Change, changed_fields, record
 from assay.playground.access import authorize, in_use_cases, project_of_dataset
 from assay.playground.counting import counts, select_fresh
+from assay.playground.datasets.guarding import keeping_gates, refuse_guard
+from assay.playground.datasets.items.history import present
 from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.datasets.schemas import DatasetCreate, DatasetUpdate
 from assay.playground.projects.service import hold_use_case, require_use_case
@@ -27,15 +29,13 @@ class DatasetNotFound(NotFound):
 
 
 def _datasets(actor: Actor) -> Select[Dataset]:
-    def inside(counted: type[Any]) -> Select[int]:
-        return (
-            select(func.count())
-            .select_from(counted)
-            .where(counted.dataset_id == Dataset.id)
-            .correlate(Dataset)
-        )
+    def inside(counted: type[Any], condition: Any) -> Select[int]:
+        return select(func.count()).select_from(counted).where(condition).correlate(Dataset)
 
-    number = counts(items=inside(DatasetItem), runs=inside(EvalRun))
+    number = counts(
+        items=inside(DatasetItem, present(Dataset.id)),
+        runs=inside(EvalRun, EvalRun.dataset_id == Dataset.id),
+    )
     query = select_fresh(Dataset).where(in_use_cases(actor, Dataset.use_case_id))
     return query.options(with_expression(Dataset.counts, number))
 
@@ -110,14 +110,16 @@ async def update_dataset(
 
 
 async def delete_dataset(session: AsyncSession, actor: Actor, dataset_id: UUID) -> None:
-    """Delete a dataset with its items and the runs on it.
+    """Delete a dataset with its items, their earlier versions, and the runs on it.
 
     Raises:
-        DatasetNotFound, RoleTooLow
+        DatasetNotFound, DatasetGuardsLabel, RoleTooLow
     """
     project_id = await authorize_dataset(session, actor, dataset_id)
+    await refuse_guard(session, dataset_id)
     statement = delete(Dataset).where(Dataset.id == dataset_id).returning(Dataset.name)
-    name = await session.scalar(statement)
+    async with keeping_gates():
+        name = await session.scalar(statement)
     if name is None:
         raise DatasetNotFound
     _record(session, actor, "dataset.deleted", dataset_id, project_id, name=name)

@@ -10,6 +10,7 @@ from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.playground.access import Editor, Reader
+from assay.playground.datasets.guarding import DatasetGuardsLabel
 from assay.playground.projects import service
 from assay.playground.projects.models import Project, UseCase
 from assay.playground.projects.schemas import (
@@ -112,7 +113,7 @@ async def update_use_case(
 @use_cases.delete(
     "/use-cases/{use_case_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(UseCaseNotFound),
+    responses=problems(UseCaseNotFound, DatasetGuardsLabel),
 )
 async def delete_use_case(session: Session, actor: Editor, use_case_id: UUID) -> None:
     """Delete a use case with its prompts, datasets and runs."""

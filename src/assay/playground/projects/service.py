@@ -1,10 +1,11 @@
 """Rules and queries of projects and use cases."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import with_expression
 from sqlalchemy.orm.attributes import set_committed_value
@@ -21,6 +22,7 @@ from assay.playground.access import (
     project_of_use_case,
 )
 from assay.playground.counting import counts, select_fresh
+from assay.playground.datasets.guarding import keeping_gates
 from assay.playground.datasets.models import Dataset
 from assay.playground.projects.models import Project, ProjectMember, UseCase
 from assay.playground.projects.schemas import (
@@ -45,45 +47,71 @@ class KeyOfOneProject(Forbidden):
     """The API key is for one project, so it cannot make another one."""
 
 
-def _projects(actor: Actor) -> Select[Project]:
-    def inside(counted: type[Any]) -> Select[int]:
-        return (
-            select(func.count())
-            .select_from(counted)
-            .join(UseCase, UseCase.id == counted.use_case_id)
-            .where(UseCase.project_id == Project.id)
-            .correlate(Project)
-        )
-
-    number = counts(
-        use_cases=select(func.count())
-        .select_from(UseCase)
+def _in_projects(counted: type[Any]) -> Select[int]:
+    return (
+        select(func.count())
+        .select_from(counted)
+        .join(UseCase, UseCase.id == counted.use_case_id)
         .where(UseCase.project_id == Project.id)
-        .correlate(Project),
-        prompts=inside(Prompt),
-        datasets=inside(Dataset),
-        runs=inside(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
+        .correlate(Project)
     )
-    query = select_fresh(Project).where(in_projects(actor, Project.id))
-    return query.options(with_expression(Project.counts, number))
 
 
+def _in_use_cases(counted: type[Any]) -> Select[int]:
+    return (
+        select(func.count())
+        .select_from(counted)
+        .where(counted.use_case_id == UseCase.id)
+        .correlate(UseCase)
+    )
+
+
+# Made once, and narrowed once for each actor: to put such a query together takes longer than to
+# ask it.
+_PROJECTS = select_fresh(Project).options(
+    with_expression(
+        Project.counts,
+        counts(
+            use_cases=select(func.count())
+            .select_from(UseCase)
+            .where(UseCase.project_id == Project.id)
+            .correlate(Project),
+            prompts=_in_projects(Prompt),
+            datasets=_in_projects(Dataset),
+            runs=_in_projects(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
+        ),
+    )
+)
+_USE_CASES = select_fresh(UseCase).options(
+    with_expression(
+        UseCase.counts,
+        counts(
+            prompts=_in_use_cases(Prompt),
+            datasets=_in_use_cases(Dataset),
+            runs=_in_use_cases(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
+        ),
+    )
+)
+
+
+@lru_cache(maxsize=1024)
+def _projects(actor: Actor) -> Select[Project]:
+    return _PROJECTS.where(in_projects(actor, Project.id))
+
+
+@lru_cache(maxsize=1024)
+def _project(actor: Actor) -> Select[Project]:
+    return _projects(actor).where(Project.id == bindparam("id"))
+
+
+@lru_cache(maxsize=1024)
 def _use_cases(actor: Actor) -> Select[UseCase]:
-    def inside(counted: type[Any]) -> Select[int]:
-        return (
-            select(func.count())
-            .select_from(counted)
-            .where(counted.use_case_id == UseCase.id)
-            .correlate(UseCase)
-        )
+    return _USE_CASES.where(in_projects(actor, UseCase.project_id))
 
-    number = counts(
-        prompts=inside(Prompt),
-        datasets=inside(Dataset),
-        runs=inside(Dataset).join(EvalRun, EvalRun.dataset_id == Dataset.id),
-    )
-    query = select_fresh(UseCase).where(in_projects(actor, UseCase.project_id))
-    return query.options(with_expression(UseCase.counts, number))
+
+@lru_cache(maxsize=1024)
+def _use_case(actor: Actor) -> Select[UseCase]:
+    return _use_cases(actor).where(UseCase.id == bindparam("id"))
 
 
 async def list_projects(session: AsyncSession, actor: Actor, page: Page) -> Sequence[Project]:
@@ -124,10 +152,10 @@ async def get_project(
     Raises:
         ProjectNotFound
     """
-    query = _projects(actor).where(Project.id == project_id)
+    query = _project(actor)
     if for_update:
         query = query.with_for_update(key_share=True, of=Project)
-    project = await session.scalar(query)
+    project = await session.scalar(query, {"id": project_id})
     if project is None:
         raise ProjectNotFound
     return project
@@ -232,10 +260,10 @@ async def get_use_case(
     Raises:
         UseCaseNotFound
     """
-    query = _use_cases(actor).where(UseCase.id == use_case_id)
+    query = _use_case(actor)
     if for_update:
         query = query.with_for_update(key_share=True, of=UseCase)
-    use_case = await session.scalar(query)
+    use_case = await session.scalar(query, {"id": use_case_id})
     if use_case is None:
         raise UseCaseNotFound
     return use_case
@@ -264,10 +292,12 @@ async def delete_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID
 
     Raises:
         UseCaseNotFound, RoleTooLow
+        DatasetGuardsLabel: a prompt of another use case has a gate on one of its datasets.
     """
     project_id = await _authorize_use_case(session, actor, use_case_id)
     statement = delete(UseCase).where(UseCase.id == use_case_id).returning(UseCase.name)
-    name = await session.scalar(statement)
+    async with keeping_gates():
+        name = await session.scalar(statement)
     if name is None:
         raise UseCaseNotFound
     _record(session, actor, "use_case.deleted", use_case_id, project_id, name=name)

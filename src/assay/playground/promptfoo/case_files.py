@@ -8,6 +8,7 @@ from assay.playground.promptfoo.document import parse_json, parse_json_lines, pa
 from assay.playground.promptfoo.files import FILE, Files
 from assay.playground.promptfoo.node import Node
 from assay.playground.promptfoo.suite import SuiteFault
+from assay.playground.promptfoo.table_file import read_table
 
 Parse = Callable[[str], Any]
 _TABLES = (".csv",)
@@ -32,6 +33,10 @@ def read_entries(node: Node, files: Files) -> list[Node]:
     """
     entries: list[Node] = []
     for name in _names(node, files):
+        if PurePosixPath(name).suffix in _TABLES:
+            text = _text(node, name, files)
+            entries += read_table(Node(text or "", name, node.findings))
+            continue
         value = _parsed(node, name, files)
         listed = value if isinstance(value, list) else [value]
         entries.extend(

@@ -14,11 +14,21 @@ from itertools import product
 from typing import Any
 
 from assay.grading.assertions import AssertionFault, compile_assertions
-from assay.grading.registry import ASSERT_SET, split_negation
+from assay.grading.registry import split_negation
 from assay.playground.promptfoo.case_files import is_reference, read_entries, read_value
 from assay.playground.promptfoo.files import Files
+from assay.playground.promptfoo.judges import (
+    NO_JUDGE_OPTIONS,
+    JudgeOptions,
+    read_judge_fields,
+    read_judge_options,
+    with_judges,
+)
+from assay.playground.promptfoo.judges import OPTIONS as JUDGE_OPTIONS
 from assay.playground.promptfoo.node import Node
 from assay.playground.promptfoo.suite import SuiteTest
+from assay.playground.promptfoo.tables import enough_at
+from assay.playground.promptfoo.types_not_here import TYPES_NOT_HERE
 
 MAX_TESTS = 100_000
 _FIELDS = ("description", "vars", "assert", "threshold", "metadata", "options")
@@ -29,53 +39,17 @@ _REFUSED = {
     "providerOutput": "Only answers of models are graded.",
     "providers": "Every test runs with every provider: write a file for each group of tests.",
 }
-_OPTIONS = ("disableVarExpansion", "disableDefaultAsserts")
-# These settle how model-graded assertions and conversations work, which are refused where used.
-_IDLE_OPTIONS = {
-    "disableConversationVar",
-    "factuality",
-    "provider",
-    "rubricPrompt",
-    "runSerially",
-}
+_FLAGS = ("disableVarExpansion", "disableDefaultAsserts")
+# These settle how conversations work, which are refused where used.
+_IDLE_OPTIONS = {"disableConversationVar", "runSerially"}
 _OPTIONS_REFUSED = {
+    "factuality": "Categories have no scores of their own: D fails, and all others pass.",
     "postprocess": "Code is not run: ask for the answer in the form that you want to grade.",
     "prefix": "Write it into the prompt.",
     "storeOutputAs": "Tests are independent of each other here.",
     "suffix": "Write it into the prompt.",
     "transform": "Code is not run: ask for the answer in the form that you want to grade.",
     "transformVars": "Code is not run: write the variables as they are to be used.",
-}
-_CODE = "Code in assertions is not run: use regex, contains-json and so on."
-# Types that promptfoo has and Assay does not, each with the reason or the remedy.
-_NOT_HERE = {
-    "javascript": _CODE,
-    "python": _CODE,
-    "ruby": _CODE,
-    "webhook": "Assertions call no other servers.",
-    "guardrails": "Guardrails of providers are not looked at.",
-    "is-refusal": "Ask with llm-rubric, or look for the words of a refusal with icontains-any.",
-    "is-sql": "SQL is not parsed: use regex, or llm-rubric.",
-    "contains-sql": "SQL is not parsed: use regex, or llm-rubric.",
-    "is-xml": "XML is not parsed: use regex.",
-    "contains-xml": "XML is not parsed: use regex.",
-    "is-html": "HTML is not parsed: use regex.",
-    "contains-html": "HTML is not parsed: use regex.",
-    "is-valid-function-call": "Calls of functions are not graded.",
-    "is-valid-openai-function-call": "Calls of functions are not graded.",
-    "is-valid-openai-tools-call": "Calls of tools are not graded.",
-    "tool-call-f1": "Calls of tools are not graded.",
-    "skill-used": "Skills of agents are not graded.",
-    "finish-reason": "The reason why an answer ended is not graded.",
-    "human": "People are not asked yet.",
-    "moderation": "There is no moderation: use llm-rubric.",
-    "pi": "This asks a service of its own: use llm-rubric.",
-    "select-best": "Answers of several prompts are not held against each other: compare runs.",
-    "max-score": "Answers of several prompts are not held against each other: compare runs.",
-    "conversation-relevance": "Conversations of several turns are not graded here.",
-    "trace-error-spans": "Traces are not graded.",
-    "trace-span-count": "Traces are not graded.",
-    "trace-span-duration": "Traces are not graded.",
 }
 _FIELDS_NOT_HERE = {
     "transform": "Code is not run: ask for the answer in the form that you want to grade.",
@@ -96,6 +70,7 @@ class _Parts:
     threshold: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     options: dict[str, bool] = field(default_factory=dict)
+    judge: JudgeOptions = NO_JUDGE_OPTIONS
 
 
 def read_tests(tests: Node, default: Node | None, files: Files) -> list[SuiteTest]:
@@ -137,7 +112,9 @@ def _read(node: Node, files: Files) -> _Parts:
     if "metadata" in fields:
         parts.metadata = fields["metadata"].object()
     if "options" in fields:
-        parts.options = _options(fields["options"])
+        options = _options(fields["options"])
+        parts.options = {name: options[name].flag() for name in _FLAGS if name in options}
+        parts.judge = read_judge_options(options, files)
     return parts
 
 
@@ -197,12 +174,13 @@ def _carried_over(node: Node, files: Files) -> dict[str, Any] | None:
         return None
     assertion = dict(node.value)
     name = split_negation(str(assertion.get("type")))[0]
-    if reason := _NOT_HERE.get(name):
+    if reason := TYPES_NOT_HERE.get(name):
         node.refuse(reason, ".type")
         return None
     for extra in assertion.keys() & _FIELDS_NOT_HERE.keys():
         node.refuse(_FIELDS_NOT_HERE[extra], f".{extra}")
         del assertion[extra]
+    read_judge_fields(node, assertion, files)
     if is_reference(assertion.get("value")):
         assertion["value"] = read_value(node.at(".value", assertion["value"]), files)
         if assertion["value"] is None:
@@ -224,14 +202,13 @@ def _threshold(node: Node) -> float | None:
     return None
 
 
-def _options(node: Node) -> dict[str, bool]:
+def _options(node: Node) -> dict[str, Node]:
     options = node.object()
     idle = options.keys() & _IDLE_OPTIONS
     for name in sorted(idle):
         node.warn("has no effect here", f".{name}")
     rest = {name: value for name, value in options.items() if name not in idle}
-    fields = node.at("", rest).fields(_OPTIONS, _OPTIONS_REFUSED)
-    return {name: flag.flag() for name, flag in fields.items()}
+    return node.at("", rest).fields((*_FLAGS, *JUDGE_OPTIONS), _OPTIONS_REFUSED)
 
 
 def _combine(place: str, parts: _Parts, defaults: _Parts) -> Iterator[SuiteTest]:
@@ -239,9 +216,11 @@ def _combine(place: str, parts: _Parts, defaults: _Parts) -> Iterator[SuiteTest]
     assertions = [*defaults.assertions, *parts.assertions]
     if options.get("disableDefaultAsserts"):
         assertions = parts.assertions
+    # Whom the defaults name is the judge of the whole run.
+    prompt = defaults.judge.prompt if parts.judge.prompt is None else parts.judge.prompt
+    assertions = with_judges(assertions, JudgeOptions(parts.judge.provider, prompt))
     threshold = defaults.threshold if parts.threshold is None else parts.threshold
-    if threshold is not None and assertions:
-        assertions = [{"type": ASSERT_SET, "assert": assertions, "threshold": threshold}]
+    assertions = enough_at(assertions, threshold)
     for variables in _expansions(parts, defaults):
         yield SuiteTest(
             place=place,

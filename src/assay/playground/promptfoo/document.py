@@ -23,6 +23,8 @@ else:
     except ImportError:
         from yaml import SafeLoader as BaseLoader
 
+# A few lines with aliases of aliases can stand for more values than there are atoms.
+MAX_VALUES = 5_000_000
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
@@ -129,12 +131,27 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _storable(value: Any) -> Any:
+    if _size(value, {}) > MAX_VALUES:
+        raise ValueError(f"with its aliases filled in it has more than {MAX_VALUES:,} values.")
     if found := json_fault(value):
         location, message = found
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
         place = place.removeprefix(".") if len(location) < MAX_DEPTH else ""
         raise ValueError(f"{place or 'the file'}: {message}.")
     return value
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values there are when each alias stands for all that it names."""
+    if not isinstance(value, dict | list):
+        return 1
+    size = known.get(id(value))
+    if size is None:
+        # One that is inside of itself counts once; it is found by its depth.
+        known[id(value)] = 0
+        inner = value.values() if isinstance(value, dict) else value
+        size = known[id(value)] = 1 + sum(_size(each, known) for each in inner)
+    return size
 
 
 class _Loader(BaseLoader):

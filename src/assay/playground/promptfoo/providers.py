@@ -8,11 +8,10 @@ from assay.playground.promptfoo.suite import SuiteProvider
 
 # promptfoo's `openai:chat:gpt-4.1` names the endpoint between provider and model.
 _CHAT = {"chat", "messages"}
-_OTHER_ENDPOINTS = {
+_EMBEDDINGS = {"embedding", "embeddings"}
+_OTHER_ENDPOINTS = _EMBEDDINGS | {
     "assistant",
     "completion",
-    "embedding",
-    "embeddings",
     "image",
     "moderation",
     "realtime",
@@ -72,6 +71,24 @@ def _read(node: Node) -> SuiteProvider | None:
     return SuiteProvider(node.place, model, label, parameters) if model else None
 
 
+def read_judge(node: Node, *, embedding: bool) -> dict[str, Any] | None:
+    """A judge as an object with `id` and `config`; `None` after a fault.
+
+    `embedding` says that it makes embeddings, which promptfoo puts into its name.
+    """
+    if isinstance(node.value, str):
+        model = _model_name(node, embedding=embedding)
+        return {"id": model, "config": {}} if model else None
+    fields = node.fields(("id", "config"), {**_REFUSED, "label": "A judge goes by its id."})
+    if "id" not in fields:
+        if isinstance(node.value, dict):
+            node.fault("This is missing: the model, such as openai/gpt-4.1-mini.", ".id")
+        return None
+    model = _model_name(fields["id"], embedding=embedding)
+    parameters = _parameters(fields["config"], model) if "config" in fields else {}
+    return {"id": model, "config": parameters} if model else None
+
+
 def _parameters(node: Node, model: str) -> dict[str, Any]:
     given = node.object()
     parameters = {}
@@ -86,17 +103,17 @@ def _parameters(node: Node, model: str) -> dict[str, Any]:
     return parameters
 
 
-def _model_name(node: Node) -> str:
+def _model_name(node: Node, *, embedding: bool = False) -> str:
     """`provider/model` for a name in that form or in promptfoo's; empty after a fault."""
     name = node.text().strip()
     try:
-        return _translated(name) if name else ""
+        return _translated(name, embedding=embedding) if name else ""
     except ValueError as error:
         node.refuse(str(error))
         return ""
 
 
-def _translated(name: str) -> str:
+def _translated(name: str, *, embedding: bool) -> str:
     if _CODE.match(name):
         raise ValueError(
             "Code and addresses are not called: name a model as provider/model; a server that "
@@ -109,12 +126,14 @@ def _translated(name: str) -> str:
     separator = re.search("[/:]", name)
     if separator is None or separator.start() == 0:
         raise ValueError("A model is named provider/model, such as openai/gpt-4.1-mini.")
-    return name if separator[0] == "/" else _from_colons(name)
+    return name if separator[0] == "/" else _from_colons(name, embedding=embedding)
 
 
-def _from_colons(name: str) -> str:
+def _from_colons(name: str, *, embedding: bool) -> str:
     provider, _, model = name.partition(":")
     endpoint, _, rest = model.partition(":")
+    if embedding and endpoint in _EMBEDDINGS and rest:
+        return f"{provider}/{rest}"
     if endpoint in _OTHER_ENDPOINTS:
         raise ValueError(
             f"Assay asks chat models, not {provider}:{endpoint}: write "

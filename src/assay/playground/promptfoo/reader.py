@@ -11,6 +11,7 @@ from assay.core.errors import FieldFault
 from assay.playground.promptfoo.cases import read_tests
 from assay.playground.promptfoo.document import read_document
 from assay.playground.promptfoo.files import Files, FolderFiles
+from assay.playground.promptfoo.judges import default_judge
 from assay.playground.promptfoo.node import Findings, Node
 from assay.playground.promptfoo.options import read_options
 from assay.playground.promptfoo.prompts import read_prompts
@@ -87,6 +88,7 @@ def read_configuration(value: Any, files: Files, *, title: str, leave_out: bool 
         max_concurrency=options.max_concurrency,
         repeat=options.repeat,
         cache=options.cache,
+        judge=default_judge(fields.get("defaultTest"), files),
         derived_metrics=[entry.object() for entry in derived.entries()] if derived else [],
         warnings=findings.warnings,
         left_out=findings.left_out,

@@ -69,6 +69,7 @@ class Suite:
         max_concurrency: calls in flight at most, where the file says so.
         repeat: how often each cell is asked, where the file says so.
         cache: whether answers may come from the cache, where the file says so.
+        judge: whom assertions ask that name nobody, in the shape of a run's `judge`.
         derived_metrics: in the shape of `assay.grading.derived`.
         warnings: what has no effect here and changes nothing, one line each with its place.
         left_out: what is not carried over, with the reason; only where that was asked for.
@@ -81,6 +82,7 @@ class Suite:
     max_concurrency: int | None = None
     repeat: int | None = None
     cache: bool | None = None
+    judge: dict[str, Any] | None = None
     derived_metrics: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     left_out: list[FieldFault] = field(default_factory=list)

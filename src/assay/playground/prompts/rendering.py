@@ -1,9 +1,11 @@
 """From a version's templates to the messages that a model gets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from assay.core.errors import FieldFault
+from assay.core.template_types import Uses
 from assay.core.templates import Template, TemplateFault, compile_template
 from assay.core.text import text_fault
 from assay.gateway.types import Message
@@ -51,11 +53,20 @@ class PromptRenderer:
             raise TemplateFault("The templates cannot be used.", errors=compiler.faults)
         self.variables = frozenset[str]().union(*(t.variables for t in compiler.templates))
         self.required = frozenset[str]().union(*(t.required for t in compiler.templates))
+        self._templates = compiler.templates
         # What has no markup keeps its identity and is handed out as it is, again and again.
         self._plan = [
             (cast("Message", message), None if content is message["content"] else content)
             for message, content in zip(messages, contents, strict=True)
         ]
+
+    @cached_property
+    def uses(self) -> Uses:
+        """How the templates use their variables."""
+        uses = Uses()
+        for template in self._templates:
+            uses.add(template.uses)
+        return uses
 
     def render(self, variables: Mapping[str, object]) -> list[Message]:
         """The messages with the variables filled in; they are to be read, not changed.

@@ -1,20 +1,29 @@
 """Runs over HTTP."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Request
 
 from assay.core.database import Session
 from assay.core.errors import Conflict, Invalid, NotFound
 from assay.core.pagination import Paging
 from assay.core.problems import problems
+from assay.core.text import Text
 from assay.gateway.service import Gateway
 from assay.playground.access import Editor, Reader
-from assay.playground.runs import service
-from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
-from assay.playground.runs.schemas import EvalResultRead, EvalRunCreate, EvalRunRead, RunSummary
+from assay.playground.runs import rescoring, resuming, service, starting
+from assay.playground.runs.idempotency import Once
+from assay.playground.runs.models import EvalRun, RunStatus
+from assay.playground.runs.schemas import (
+    Estimate,
+    EvalRunCreate,
+    EvalRunRead,
+    EvalRunRerun,
+    EvalRunRescore,
+    EvalRunResume,
+)
 
 router = APIRouter(prefix="/eval-runs", tags=["runs"])
 
@@ -23,15 +32,36 @@ def _gateway(request: Request) -> Gateway:
     return cast("Gateway", request.app.state.gateway)
 
 
+ModelGateway = Annotated[Gateway, Depends(_gateway)]
+IdempotencyKey = Annotated[
+    Text | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="The same key with the same body gives the run that it made the first time",
+    ),
+]
+
+
 @router.post("", status_code=202, response_model=EvalRunRead, responses=problems(Invalid, NotFound))
 async def create_run(
     data: EvalRunCreate,
     session: Session,
     actor: Editor,
-    gateway: Annotated[Gateway, Depends(_gateway)],
+    gateway: ModelGateway,
+    idempotency_key: IdempotencyKey = None,
 ) -> EvalRun:
     """Start a run: every item of a dataset asked of every model, graded and stored."""
-    return await service.create_run(session, actor, gateway, data)
+    once = Once.of(idempotency_key, "create", data)
+    return await starting.create_run(session, actor, gateway, data, once)
+
+
+@router.post("/estimate", responses=problems(Invalid, NotFound))
+async def estimate_run(
+    data: EvalRunCreate, session: Session, actor: Editor, gateway: ModelGateway
+) -> Estimate:
+    """Estimate what a run would take in cells, tokens and USD; nothing is started."""
+    return await starting.estimate_run(session, actor, gateway, data)
 
 
 @router.get("", response_model=list[EvalRunRead], responses=problems(Invalid))
@@ -84,29 +114,44 @@ async def cancel_run(run_id: UUID, session: Session, actor: Editor) -> EvalRun:
     response_model=EvalRunRead,
     responses=problems(Invalid, NotFound, Conflict),
 )
-async def resume_run(run_id: UUID, session: Session, actor: Editor) -> EvalRun:
-    """Go on with a canceled or failed run; only cells without a result are asked."""
-    return await service.resume_run(session, actor, run_id)
-
-
-@router.get(
-    "/{run_id}/results",
-    response_model=list[EvalResultRead],
-    responses=problems(Invalid, NotFound),
-)
-async def list_results(
+async def resume_run(
     run_id: UUID,
     session: Session,
-    actor: Reader,
-    page: Paging,
-    model: Annotated[str | None, Query(description="Only those of this model")] = None,
-    passed: Annotated[bool | None, Query(description="Only those that passed, or did not")] = None,
-) -> Sequence[EvalResult]:
-    """List the results of a run in the order of the dataset's items."""
-    return await service.list_results(session, actor, page, run_id, model=model, passed=passed)
+    actor: Editor,
+    gateway: ModelGateway,
+    data: EvalRunResume | None = None,
+) -> EvalRun:
+    """Go on with a canceled or failed run; only cells without a result are asked."""
+    return await resuming.resume_run(session, actor, gateway, run_id, data)
 
 
-@router.get("/{run_id}/summary", response_model=RunSummary, responses=problems(Invalid, NotFound))
-async def get_summary(run_id: UUID, session: Session, actor: Reader) -> dict[str, Any]:
-    """Read what came out of a run so far, over all and for each model."""
-    return await service.get_summary(session, actor, run_id)
+@router.post(
+    "/{run_id}/rerun-failed",
+    status_code=202,
+    response_model=EvalRunRead,
+    responses=problems(Invalid, NotFound, Conflict),
+)
+async def rerun_failed(
+    run_id: UUID, data: EvalRunRerun, session: Session, actor: Editor, gateway: ModelGateway
+) -> EvalRun:
+    """Ask cells of an ended run again: those with an error, or all that did not pass."""
+    return await resuming.rerun_failed(session, actor, gateway, run_id, data)
+
+
+@router.post(
+    "/{run_id}/rescore",
+    status_code=202,
+    response_model=EvalRunRead,
+    responses=problems(Invalid, NotFound, Conflict),
+)
+async def rescore_run(
+    run_id: UUID,
+    data: EvalRunRescore,
+    session: Session,
+    actor: Editor,
+    gateway: Annotated[Gateway, Depends(_gateway)],
+    idempotency_key: IdempotencyKey = None,
+) -> EvalRun:
+    """Start a run that grades the stored answers of an ended one anew, without asking models."""
+    once = Once.of(idempotency_key, f"rescore {run_id}", data)
+    return await rescoring.rescore_run(session, actor, gateway, run_id, data, once)

@@ -7,24 +7,26 @@ up a fast one. All shards that this worker has of the run feed the same lanes.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from assay.core.database import Database
-from assay.gateway.service import Gateway
+from assay.gateway.service import DEFAULT_CONCURRENCY, Gateway
 from assay.gateway.slots import Slots
-from assay.gateway.types import Model
 from assay.jobs.handler import RunningJob
 from assay.jobs.service import LostJob
+from assay.playground.runs.budget import Budget
 from assay.playground.runs.cells import work_cell
+from assay.playground.runs.judging import Judging
 from assay.playground.runs.models import RunStatus
 from assay.playground.runs.specification import (
-    Item,
+    Cell,
     ModelChoice,
     RunSpecification,
     load_specification,
 )
-from assay.playground.runs.writer import ResultWriter
+from assay.playground.runs.stored_answers import regrade_cell
+from assay.playground.runs.writer import Holder, ResultRow, ResultWriter
 
 # Shards that a worker reads at a time, before it knows how much there is to do in them.
 OPENING_AT_ONCE = 3
@@ -32,7 +34,9 @@ OPENING_AT_ONCE = 3
 # Cells that a worker with all in hand that it may have keeps in line, as a multiple of those.
 ROUNDS_IN_LINE = 5
 
-Cell = tuple[Item, ModelChoice]
+
+WorkCell = Callable[[Holder, Cell], Awaitable[ResultRow]]
+"""Gives the result of a cell, in the hands of the job that holds it."""
 
 
 class ShardWork:
@@ -97,11 +101,11 @@ class Lane:
     """The line of cells of one model, and the tasks that work them off."""
 
     def __init__(
-        self, specification: RunSpecification, model: Model, writer: ResultWriter, width: int
+        self, work_cell: WorkCell, budget: Budget, writer: ResultWriter, width: int
     ) -> None:
         """At most `width` cells are in hand at a time."""
-        self._specification = specification
-        self._model = model
+        self._work_cell = work_cell
+        self._budget = budget
         self._writer = writer
         self._width = width
         self._lines: deque[tuple[ShardWork, deque[Cell]]] = deque()
@@ -140,19 +144,22 @@ class Lane:
 
     async def _work(self) -> None:
         while (step := self._next()) is not None:
-            shard, (item, choice) = step
+            shard, cell = step
             shard.begin()
             try:
-                row = await work_cell(shard, self._specification, item, choice, self._model)
+                row = await self._work_cell(shard, cell)
             except Exception as error:  # noqa: BLE001  # the shard's job reports it
                 shard.fail(error)
                 continue
+            self._budget.spend(row.cost)
             self._writer.add(row)
             await self._writer.room()
 
     def _next(self) -> tuple[ShardWork, Cell] | None:
         while self._lines:
             shard, cells = self._lines[0]
+            if self._budget.reached:
+                shard.stop()
             if cells and not shard.over:
                 return shard, cells.popleft()
             self._lines.popleft()
@@ -179,9 +186,13 @@ class RunExecution:
             {choice.model_id: choice.config for choice in specification.models},
             self._see_status,
         )
+        self._judging = Judging(gateway, slots, specification.cache)
         self._lanes = {
             choice.model_id: Lane(
-                specification, gateway.model(choice.name, slots=slots), self._writer, width
+                _work_of(specification, choice, gateway, slots, self._judging),
+                specification.budget,
+                self._writer,
+                width,
             )
             for choice in specification.models
         }
@@ -198,7 +209,8 @@ class RunExecution:
         self._writer.join(shard)
         try:
             for model_id, lane in self._lanes.items():
-                lane.add(shard, [cell for cell in shard.cells if cell[1].model_id == model_id])
+                mine = [cell for cell in shard.cells if cell.choice.model_id == model_id]
+                lane.add(shard, mine)
             return await shard.wait()
         finally:
             shard.stop()
@@ -214,6 +226,7 @@ class RunExecution:
         """Break off whatever is left."""
         for lane in self._lanes.values():
             lane.cancel()
+        self._judging.close()
         self._task.remove_done_callback(self._writer_ended)
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -287,9 +300,7 @@ class RunExecutions:
                     await self._close(run_id)
 
     def _execution(self, database: Database, specification: RunSpecification) -> RunExecution:
-        concurrency = specification.concurrency or max(
-            self._gateway.concurrency(choice.name) for choice in specification.models
-        )
+        concurrency = specification.concurrency or _concurrency(self._gateway, specification)
         slots = self._gateway.limits.slots(_scope(specification.run_id), concurrency)
         slots.cap = self._max_in_flight
         width = min(concurrency, self._max_in_flight)
@@ -300,6 +311,26 @@ class RunExecutions:
         if execution is not None:
             await execution.close()
             await self._gateway.limits.forget(_scope(run_id))
+
+
+def _work_of(
+    specification: RunSpecification,
+    choice: ModelChoice,
+    gateway: Gateway,
+    slots: Slots,
+    judging: Judging,
+) -> WorkCell:
+    """How the cells of one model are worked on."""
+    if specification.rescored_from_id is not None:
+        return lambda holder, cell: regrade_cell(holder, specification, cell, judging)
+    model = gateway.model(choice.name, slots, specification.cache)
+    return lambda holder, cell: work_cell(holder, specification, cell, model, judging)
+
+
+def _concurrency(gateway: Gateway, specification: RunSpecification) -> int:
+    if specification.rescored_from_id is not None:
+        return DEFAULT_CONCURRENCY
+    return max(gateway.concurrency(choice.name) for choice in specification.models)
 
 
 def _scope(run_id: UUID) -> str:

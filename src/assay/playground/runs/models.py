@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assay.core.database import Base, CreatedAt, Id, Json, Timestamp, one_of
+from assay.gateway.cache import CacheMode
 from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.projects.models import Project
 from assay.playground.prompts.models import PromptVersion
@@ -37,14 +38,6 @@ class RunStatus(StrEnum):
     def is_active(self) -> bool:
         """Whether work on it may still go on."""
         return self in (RunStatus.pending, RunStatus.running)
-
-
-class CacheMode(StrEnum):
-    """Whether answers to equal requests are taken from the cache."""
-
-    on = "on"
-    off = "off"
-    refresh = "refresh"
 
 
 class PassWhen(StrEnum):
@@ -84,13 +77,14 @@ class EvalRun(Base):
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey(Dataset.id, ondelete="CASCADE"))
     # Whatever happens to the items later, the run is about what they were in this version.
     dataset_version: Mapped[int]
-    # Whose stored answers are graded again, in place of asking the models.
-    rescored_from_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("playground.eval_runs.id", ondelete="SET NULL")
-    )
+    # Whose stored answers are graded again, in place of asking the models. That run stays as
+    # long as this one: without it, going on with this one would mean asking.
+    rescored_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("playground.eval_runs.id"))
     name: Mapped[str | None] = mapped_column(String(255))
     models: Mapped[Json]
     assertions: Mapped[Json] = mapped_column(server_default=text("'[]'"))
+    # What the dataset's default assertions were when the run was made.
+    dataset_assertions: Mapped[Json | None]
     derived_metrics: Mapped[Json | None]
     # The model that judges for assertions which name none.
     judge: Mapped[Json | None]
@@ -159,6 +153,16 @@ class EvalRunShard(Base):
     completed_at: Mapped[Timestamp | None]
 
 
+_CELL = ("eval_run_id", "dataset_item_id", "model_id", "repetition")
+_SORTED_BY = ("score", "latency_ms", "cost")
+# What results are sorted by; those without one count as less than any other.
+_ORDERS = {
+    "score": text("score"),
+    "latency": text("coalesce(latency_ms, '-1'::integer::double precision)"),
+    "cost": text("coalesce(cost, '-1'::integer::double precision)"),
+}
+
+
 class EvalResult(Base):
     """The stored outcome of one cell: one item with one model, and the repetition.
 
@@ -170,14 +174,27 @@ class EvalResult(Base):
     __tablename__ = "eval_results"
     __table_args__ = (
         UniqueConstraint(
-            "eval_run_id",
-            "dataset_item_id",
-            "model_id",
-            "repetition",
+            *_CELL,
             name="uq_eval_results_cell",
             postgresql_include=["passed", "score", "latency_ms", "cost"],
         ),
         Index("ix_eval_results_dataset_item_id", "dataset_item_id"),
+        Index(
+            "ix_eval_results_error",
+            *_CELL,
+            postgresql_include=_SORTED_BY,
+            postgresql_where=text("error IS NOT NULL"),
+        ),
+        Index(
+            "ix_eval_results_not_passed",
+            *_CELL,
+            postgresql_include=_SORTED_BY,
+            postgresql_where=text("NOT passed"),
+        ),
+        *(
+            Index(f"ix_eval_results_{name}", "eval_run_id", value, *_CELL[1:])
+            for name, value in _ORDERS.items()
+        ),
         {"schema": "playground"},
     )
 

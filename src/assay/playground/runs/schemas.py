@@ -1,14 +1,18 @@
 """Wire shapes of runs and results."""
 
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assay.core.text import JsonObject, Text
-from assay.playground.assertions import Assertions
-from assay.playground.runs.models import RunStatus
+from assay.gateway.cache import CacheMode
+from assay.playground.assertions import Assertions, DerivedMetrics
+from assay.playground.runs.models import PassWhen, RunStatus
+
+MaxCost = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 
 class ModelEntry(BaseModel):
@@ -38,6 +42,37 @@ class ModelEntry(BaseModel):
     )
 
 
+class JudgeEntry(BaseModel):
+    """Whom assertions that ask a model ask, where they name nobody themselves."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Text | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="`provider/model` that judges",
+        examples=["openai/gpt-6-luna"],
+    )
+    parameters: JsonObject = Field(
+        default={}, description="Of the judge's requests", examples=[{"temperature": 0}]
+    )
+    embedding: Text | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="`provider/model` that makes embeddings",
+        examples=["builtin/wordllama"],
+    )
+    embedding_parameters: JsonObject = Field(
+        default={}, description="Of the requests for embeddings", examples=[{"dimensions": 512}]
+    )
+
+    def as_column(self) -> dict[str, Any]:
+        """What is stored with a run: what is named, and its parameters."""
+        return self.model_dump(exclude_defaults=True)
+
+
 class EvalRunCreate(BaseModel):
     """A run to be started."""
 
@@ -64,6 +99,12 @@ class EvalRunCreate(BaseModel):
         description="They grade every answer, beside the dataset's and the items' own",
         examples=[[{"type": "equals", "value": "{{expected_output}}"}]],
     )
+    judge: JudgeEntry | None = Field(
+        default=None, description="Whom assertions ask that ask a model and name none"
+    )
+    derived_metrics: DerivedMetrics = Field(
+        default=[], description="Metrics that are computed from others once a run is graded"
+    )
     name: Text | None = Field(default=None, min_length=1, max_length=255)
     concurrency: int | None = Field(
         default=None,
@@ -72,6 +113,107 @@ class EvalRunCreate(BaseModel):
         le=10_000,
         description="Cells in flight at most, over all workers (64 where nothing is said)",
     )
+    cache: CacheMode = Field(
+        default=CacheMode.on,
+        description=(
+            "Whether answers to equal requests at temperature 0 come from the cache; `refresh` "
+            "asks, and keeps the new answers"
+        ),
+    )
+    max_cost: MaxCost | None = Field(
+        default=None, description="USD at which the run stops; it can be resumed with more"
+    )
+    repeat: int = Field(
+        default=1, strict=True, ge=1, le=100, description="How often each item is asked"
+    )
+    pass_when: PassWhen = Field(
+        default=PassWhen.all,
+        description=(
+            "When an item has passed with a model: `any` or `all` repetitions did, or their "
+            "`mean` score reaches the threshold (without one: at least half of them passed)"
+        ),
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The mean score that is enough, for `pass_when: mean`",
+    )
+
+    @model_validator(mode="after")
+    def _threshold_is_of_the_mean(self) -> Self:
+        if self.threshold is not None and self.pass_when is not PassWhen.mean:
+            raise ValueError("a threshold counts with `pass_when: mean` only")
+        return self
+
+
+class EvalRunResume(BaseModel):
+    """What a run goes on with."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"max_cost": 5.0}, {}]}
+    )
+
+    max_cost: MaxCost | None = Field(
+        default=None, description="Its budget from now on in USD; null takes the limit away"
+    )
+
+
+class RerunWhat(StrEnum):
+    """Which cells are asked again."""
+
+    errors = "errors"
+    failed = "failed"
+
+
+class EvalRunRerun(EvalRunResume):
+    """Cells to ask again."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"what": "errors"}, {"what": "failed"}]}
+    )
+
+    what: RerunWhat = Field(
+        default=RerunWhat.errors,
+        description="Those that ended in an error, or with `failed` all that did not pass",
+    )
+
+
+class EvalRunRescore(BaseModel):
+    """How the stored answers of a run are graded again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "assertions": [{"type": "icontains", "value": "{{expected_output}}"}],
+                    "name": "in any case",
+                }
+            ]
+        },
+    )
+
+    assertions: Assertions | None = Field(
+        default=None,
+        description="In place of the run's own; without them, these",
+        examples=[[{"type": "icontains", "value": "{{expected_output}}"}]],
+    )
+    judge: JudgeEntry | None = Field(
+        default=None, description="In place of the run's own; without it, that"
+    )
+    name: Text | None = Field(default=None, min_length=1, max_length=255)
+
+
+class Estimate(BaseModel):
+    """What a run will take, before it is started; an estimate, and without judges."""
+
+    cells: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None = Field(description="USD; null where a model has no known price")
+    unpriced_models: list[str] = Field(description="Models without a known price")
 
 
 class Progress(BaseModel):
@@ -99,6 +241,20 @@ class EvalRunRead(BaseModel):
     models: list[dict[str, Any]]
     assertions: list[dict[str, Any]]
     concurrency: int | None
+    dataset_version: int = Field(description="The version of the dataset that the run is about")
+    rescored_from_id: UUID | None = Field(
+        description="The run whose answers were graded again, in place of asking the models"
+    )
+    cache: CacheMode
+    max_cost: float | None
+    estimated_cost: float | None = Field(
+        description="USD, from before the start; null where a model has no known price"
+    )
+    repeat: int
+    pass_when: PassWhen
+    threshold: float | None
+    judge: dict[str, Any] | None
+    derived_metrics: list[dict[str, Any]] | None
     status: RunStatus
     progress: Progress
     summary: dict[str, Any] | None
@@ -107,73 +263,3 @@ class EvalRunRead(BaseModel):
     started_at: datetime | None
     completed_at: datetime | None
     created_by: str | None
-
-
-class EvalResultRead(BaseModel):
-    """The outcome of one cell."""
-
-    model_config = ConfigDict(from_attributes=True, protected_namespaces=())
-
-    id: UUID
-    eval_run_id: UUID
-    dataset_item_id: UUID
-    model_id: str
-    repetition: int
-    config: dict[str, Any] = Field(
-        validation_alias="model_config", serialization_alias="model_config"
-    )
-    request: dict[str, Any] | None = Field(description="The messages exactly as sent")
-    output: str | None
-    output_json: Any
-    grading: dict[str, Any] | None
-    metrics: dict[str, Any] | None
-    passed: bool
-    score: float
-    error: str | None
-    created_at: datetime
-
-
-class LatencySummary(BaseModel):
-    """Percentiles in milliseconds."""
-
-    p50: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-
-
-class AssertionSummary(BaseModel):
-    """How one assertion (or metric) came out."""
-
-    name: str = Field(description="The metric's name, or the type")
-    type: str
-    cells: int
-    passed: int
-    pass_rate: float
-
-
-class SummaryEntry(BaseModel):
-    """What came out, for one model or over all."""
-
-    cells: int
-    passed: int
-    failed: int
-    errors: int
-    pass_rate: float | None
-    pass_rate_interval: tuple[float, float] | None = Field(
-        description="Wilson interval of the pass rate, 95 %"
-    )
-    mean_score: float | None
-    latency_ms: LatencySummary
-    tokens_in: int
-    tokens_out: int
-    cost: float | None
-    cells_without_price: int
-    assertions: list[AssertionSummary]
-
-
-class RunSummary(BaseModel):
-    """What came out of a run, over all and for each model."""
-
-    overall: SummaryEntry
-    models: dict[str, SummaryEntry]

@@ -23,9 +23,10 @@ from assay.events.models import Topic
 from assay.events.service import publish
 from assay.identity.actor import Actor
 from assay.jobs.service import NewJob, enqueue
+from assay.playground.datasets.items.history import content_in, present_in
 from assay.playground.datasets.models import DatasetItem
 from assay.playground.runs.models import EvalResult, EvalRun, EvalRunShard, RunStatus
-from assay.playground.runs.specification import Item, RunSpecification
+from assay.playground.runs.specification import Cell, Item, RunSpecification
 from assay.playground.runs.summary import summarize
 
 CELLS_JOB = "eval-run.cells"
@@ -41,13 +42,13 @@ SHARDS_AHEAD = 12
 
 
 async def cut_into_shards(session: AsyncSession, run: EvalRun) -> None:
-    """Write the shards of a run over the items that its dataset has now."""
-    items = DatasetItem.dataset_id == run.dataset_id
+    """Write the shards of a run over the items of its version of the dataset."""
+    items = present_in(run.dataset_id, run.dataset_version)
     count = await session.scalar(select(func.count()).where(items)) or 0
-    models = len(run.models)
-    run.total = count * models
+    cells_of_item = len(run.models) * run.repeat
+    run.total = count * cells_of_item
     wanted = min(max(run.total // SHARDS_OF_SMALL_RUN, FEWEST_CELLS), MOST_CELLS)
-    per_shard = max(1, wanted // models)
+    per_shard = max(1, wanted // cells_of_item)
     position = func.row_number().over(order_by=DatasetItem.id) - 1
     # Of UUIDs there is no min() before PostgreSQL 18, so the ends are found by their position.
     numbered = (
@@ -127,36 +128,33 @@ async def release_shards(session: AsyncSession, run_id: UUID) -> None:
 
 
 async def open_cells(
-    session: AsyncSession, specification: RunSpecification, shard: EvalRunShard, dataset_id: UUID
-) -> list[tuple[Item, int]]:
-    """The cells of a shard without a result: the item, and the model's place in the run."""
+    session: AsyncSession, specification: RunSpecification, shard: EvalRunShard, run: EvalRun
+) -> list[Cell]:
+    """The cells of a shard without a result."""
     within = and_(
-        DatasetItem.dataset_id == dataset_id,
+        present_in(run.dataset_id, run.dataset_version),
         DatasetItem.id.between(shard.first_item_id, shard.last_item_id),
     )
+    held = content_in(run.dataset_version)
     rows = await session.execute(
-        select(
-            DatasetItem.id,
-            DatasetItem.input,
-            DatasetItem.expected_output,
-            DatasetItem.assertions,
-        )
+        select(DatasetItem.id, held["input"], held["expected_output"], held["assertions"])
         .where(within)
         .order_by(DatasetItem.id)
     )
     items = [Item(*row) for row in rows]
     stored = await session.execute(
-        select(EvalResult.dataset_item_id, EvalResult.model_id).where(
+        select(EvalResult.dataset_item_id, EvalResult.model_id, EvalResult.repetition).where(
             EvalResult.eval_run_id == shard.eval_run_id,
             EvalResult.dataset_item_id.between(shard.first_item_id, shard.last_item_id),
         )
     )
-    done = {(item_id, model_id) for item_id, model_id in stored}
+    done = {tuple(row) for row in stored}
     return [
-        (item, place)
+        Cell(item, choice, repetition)
         for item in items
-        for place, choice in enumerate(specification.models)
-        if (item.id, choice.model_id) not in done
+        for choice in specification.models
+        for repetition in range(specification.repeat)
+        if (item.id, choice.model_id, repetition) not in done
     ]
 
 

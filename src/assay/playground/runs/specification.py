@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -14,10 +14,11 @@ from assay.core.database import to_json
 from assay.gateway.types import ModelRequest
 from assay.grading.assertions import compile_assertions
 from assay.grading.grader import Grader
-from assay.playground.datasets.models import Dataset
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
-from assay.playground.runs.models import EvalRun
+from assay.playground.runs.budget import Budget
+from assay.playground.runs.judges import judges_of
+from assay.playground.runs.models import EvalResult, EvalRun
 
 # Beside an item's input, assertions may use what is expected of it under this name.
 EXPECTED = "expected_output"
@@ -49,29 +50,47 @@ class ModelChoice:
     config: str
 
 
+class Cell(NamedTuple):
+    """One item with one model, for the `repetition`-th time, from 0."""
+
+    item: Item
+    choice: ModelChoice
+    repetition: int
+    # Where answers of another run are graded: its result for the cell, if there is one.
+    stored: EvalResult | None = None
+
+
 class RunSpecification:
     """A run's prompt, models and assertions, ready to make requests and to grade answers."""
 
-    def __init__(self, run: EvalRun, version: PromptVersion, dataset: Dataset) -> None:
+    def __init__(self, run: EvalRun, version: PromptVersion) -> None:
         """Compile; the parts were checked when the run was created."""
         self.run_id = run.id
         self.concurrency = run.concurrency
+        self.rescored_from_id = run.rescored_from_id
+        self.repeat = run.repeat
+        self.cache = run.cache
+        self.budget = Budget(run.max_cost, run.cost)
         self.renderer = PromptRenderer(
             version.type, version.template_text, version.template_messages
         )
         self.models = [_choice(entry, version.model_defaults) for entry in run.models]
-        self._assertions = [*(dataset.default_assertions or ()), *run.assertions]
-        self._grader = compile_assertions(self._assertions)
+        self._assertions = [*(run.dataset_assertions or ()), *run.assertions]
+        self._judges = judges_of(run.judge)
+        self._grader = compile_assertions(self._assertions, judges=self._judges)
         self._own_grader = lru_cache(DISTINCT_GRADERS)(self._compile_with)
 
-    def request(self, item: Item, choice: ModelChoice) -> ModelRequest:
+    def request(self, cell: Cell) -> ModelRequest:
         """The request of one cell.
 
         Raises:
             TemplateFault: the item lacks a variable.
         """
         return ModelRequest(
-            self.renderer.render(item.input), choice.parameters, choice.output_schema
+            self.renderer.render(cell.item.input),
+            cell.choice.parameters,
+            cell.choice.output_schema,
+            cell.repetition,
         )
 
     def grader(self, item: Item) -> Grader:
@@ -81,7 +100,7 @@ class RunSpecification:
         return self._own_grader(to_json(item.assertions))
 
     def _compile_with(self, own: str) -> Grader:
-        return compile_assertions([*self._assertions, *orjson.loads(own)])
+        return compile_assertions([*self._assertions, *orjson.loads(own)], judges=self._judges)
 
 
 def _choice(entry: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> ModelChoice:
@@ -103,9 +122,8 @@ async def load_specification(session: AsyncSession, run_id: UUID) -> RunSpecific
     """The specification of a run; `None` where the run is gone."""
     row = (
         await session.execute(
-            select(EvalRun, PromptVersion, Dataset)
+            select(EvalRun, PromptVersion)
             .join(PromptVersion, PromptVersion.id == EvalRun.prompt_version_id)
-            .join(Dataset, Dataset.id == EvalRun.dataset_id)
             .where(EvalRun.id == run_id)
         )
     ).one_or_none()

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assay.gateway.service import Gateway
 from assay.jobs import service as jobs
 from assay.jobs.handler import HandBack, JobHandler, RunningJob
+from assay.playground.runs.budget import budget_message
 from assay.playground.runs.execution import RunExecution, RunExecutions, ShardWork
 from assay.playground.runs.models import EvalRun, EvalRunShard, RunStatus
 from assay.playground.runs.shards import (
@@ -23,6 +24,7 @@ from assay.playground.runs.shards import (
     open_cells,
     tell,
 )
+from assay.playground.runs.stored_answers import with_stored_answers
 
 PLAN_JOB = "eval-run.plan"
 
@@ -62,7 +64,9 @@ async def plan_run(job: RunningJob) -> None:
             await cut_into_shards(session, run)
         tell(session, run)
         await count_shards_left(session, run)
-        await hand_out(session, job.actor, run.id, job.id, shards=SHARDS_AHEAD)
+        # Of a run with a budget one worker has all there is, so that it knows what is spent.
+        shards = SHARDS_AHEAD if run.max_cost is None else 1
+        await hand_out(session, job.actor, run.id, job.id, shards=shards)
 
 
 async def read_shard(job: RunningJob, execution: RunExecution) -> ShardWork | None:
@@ -73,24 +77,40 @@ async def read_shard(job: RunningJob, execution: RunExecution) -> ShardWork | No
         shard = await session.get(EvalRunShard, (specification.run_id, job.params["shard"]))
         if run is None or shard is None or not run.status.is_active:
             return None
-        cells = await open_cells(session, specification, shard, run.dataset_id)
-    return ShardWork(
-        job.id, job.attempt, [(item, specification.models[place]) for item, place in cells]
-    )
+        specification.budget.limit = run.max_cost
+        cells = await open_cells(session, specification, shard, run)
+        if specification.rescored_from_id is not None:
+            source = specification.rescored_from_id
+            cells = await with_stored_answers(session, source, shard, cells)
+    return ShardWork(job.id, job.attempt, cells)
 
 
 async def work_shard(job: RunningJob, execution: RunExecution, work: ShardWork) -> None:
     """Work off the cells of a shard, then end it."""
     stopper = asyncio.create_task(_stop_with(job.stopping, work))
     try:
-        if not await execution.work(work):
-            raise HandBack
+        done = await execution.work(work)
     finally:
         stopper.cancel()
+    run_id, parent_id = execution.specification.run_id, job.parent_id or job.id
+    if not done:
+        if not execution.specification.budget.reached:
+            raise HandBack
+        await stop_run(job, run_id)
+        return
     async with job.database.session() as session:
         await job.complete(session)
-        run_id, parent_id = execution.specification.run_id, job.parent_id or job.id
         await end_shard(session, job.actor, run_id, job.params["shard"], parent_id)
+
+
+async def stop_run(job: RunningJob, run_id: UUID) -> None:
+    """End a run whose budget is reached; it can be resumed."""
+    async with job.database.session() as session:
+        await job.complete(session)
+        run = await session.get(EvalRun, run_id, with_for_update=True)
+        if run is not None and run.status.is_active:
+            await end_run(session, run, RunStatus.canceled, budget_message(run))
+            tell(session, run)
 
 
 async def _stop_with(stopping: asyncio.Event, work: ShardWork) -> None:

@@ -50,6 +50,7 @@ class ResultRow:
     id: UUID
     item_id: UUID
     model_id: str
+    repetition: int
     request: str | None
     output: str | None
     output_json: str | None
@@ -58,7 +59,9 @@ class ResultRow:
     passed: bool
     score: float
     error: str | None
-    cost: float
+    latency_ms: float | None
+    cost: float | None
+    failed_assertions: Sequence[str]
 
 
 # One statement, so one round trip and one transaction: rows of a job that was lost, or of an
@@ -67,9 +70,10 @@ STORE = """
 WITH incoming AS (
     SELECT * FROM unnest(
         $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[], $7::text[], $8::jsonb[],
-        $9::jsonb[], $10::jsonb[], $11::boolean[], $12::float8[], $13::text[], $14::float8[]
+        $9::jsonb[], $10::jsonb[], $11::boolean[], $12::float8[], $13::text[], $14::float8[],
+        $20::smallint[], $21::float8[], $22::text[]
     ) AS row (job_id, id, item_id, model_id, request, output, output_json,
-              grading, metrics, passed, score, error, cost)
+              grading, metrics, passed, score, error, cost, repetition, latency_ms, failed)
 ), held AS (
     SELECT job.id
     FROM jobs.jobs AS job
@@ -80,10 +84,11 @@ WITH incoming AS (
 ), stored AS (
     INSERT INTO playground.eval_results (
         id, eval_run_id, dataset_item_id, model_id, repetition, model_config, request, output,
-        output_json, grading, metrics, passed, score, error
+        output_json, grading, metrics, passed, score, error, latency_ms, cost, failed_assertions
     )
-    SELECT row.id, $1, row.item_id, row.model_id, 0, model.config, row.request, row.output,
-        row.output_json, row.grading, row.metrics, row.passed, row.score, row.error
+    SELECT row.id, $1, row.item_id, row.model_id, row.repetition, model.config, row.request,
+        row.output, row.output_json, row.grading, row.metrics, row.passed, row.score, row.error,
+        row.latency_ms, row.cost, row.failed::text[]
     FROM incoming AS row
     JOIN held ON held.id = row.job_id
     JOIN unnest($17::text[], $18::jsonb[]) AS model (id, config) ON model.id = row.model_id
@@ -253,6 +258,10 @@ class ResultWriter:
             self._model_ids,
             self._configs,
             self._is_time_to_tell(),
+            [row.repetition for row in rows],
+            [row.latency_ms for row in rows],
+            # Arrays of arrays would all have to be of one length, so each is its text.
+            [_array(row.failed_assertions) for row in rows],
         ]
 
     def _is_time_to_tell(self) -> bool:
@@ -261,3 +270,11 @@ class ResultWriter:
             return False
         self._told_at = now
         return True
+
+
+def _array(names: Sequence[str]) -> str:
+    """An array of texts in PostgreSQL's own notation."""
+    if not names:
+        return "{}"
+    escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "{" + ",".join(f'"{name}"' for name in escaped) + "}"

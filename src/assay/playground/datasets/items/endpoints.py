@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, status
+from fastapi import APIRouter, Body, Query, status
 
 from assay.core.database import Session
 from assay.core.errors import Invalid
@@ -13,9 +13,10 @@ from assay.core.problems import problems
 from assay.playground.access import Editor, Reader
 from assay.playground.datasets.items import service
 from assay.playground.datasets.items.schemas import ItemBatch, ItemRead, ItemUpdate, NewItems
-from assay.playground.datasets.items.service import ItemNotFound, ItemsUnfit
+from assay.playground.datasets.items.service import EarlierItem, ItemNotFound, ItemsUnfit
 from assay.playground.datasets.models import DatasetItem
 from assay.playground.datasets.service import DatasetNotFound
+from assay.playground.datasets.versions import VERSIONS, VersionNotFound
 
 router = APIRouter(tags=["dataset-items"], responses=problems(Invalid))
 
@@ -23,13 +24,19 @@ router = APIRouter(tags=["dataset-items"], responses=problems(Invalid))
 @router.get(
     "/datasets/{dataset_id}/items",
     response_model=list[ItemRead],
-    responses=problems(DatasetNotFound),
+    responses=problems(DatasetNotFound, VersionNotFound),
 )
 async def list_items(
-    session: Session, actor: Reader, page: Paging, dataset_id: UUID
-) -> Sequence[DatasetItem]:
+    session: Session,
+    actor: Reader,
+    page: Paging,
+    dataset_id: UUID,
+    version: Annotated[
+        int | None, Query(**VERSIONS, description="As they were in this version of the dataset")
+    ] = None,
+) -> Sequence[DatasetItem | EarlierItem]:
     """List the items of a dataset, in the order they were made in."""
-    return await service.list_items(session, actor, dataset_id, page)
+    return await service.list_items(session, actor, dataset_id, page, version)
 
 
 @router.post(
@@ -70,5 +77,5 @@ async def update_item(
     responses=problems(ItemNotFound),
 )
 async def delete_item(session: Session, actor: Editor, item_id: UUID) -> None:
-    """Delete an item with its results."""
+    """Delete an item; runs that saw it, and earlier versions of the dataset, keep it."""
     await service.delete_item(session, actor, item_id)

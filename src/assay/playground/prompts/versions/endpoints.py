@@ -12,8 +12,10 @@ from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.core.templates import TemplateFault
 from assay.playground.access import Editor, Reader
+from assay.playground.prompts.gates.check import GateNotMet
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.service import PromptNotFound
+from assay.playground.prompts.variables import VariablesFault
 from assay.playground.prompts.versions import service
 from assay.playground.prompts.versions.schemas import (
     Label,
@@ -93,7 +95,7 @@ async def delete_version(session: Session, actor: Editor, version_id: UUID) -> N
 @versions.post(
     "/prompt-versions/{version_id}/render",
     response_model=RenderResult,
-    responses=problems(VersionNotFound, Invalid, TemplateFault),
+    responses=problems(VersionNotFound, VariablesFault, TemplateFault),
 )
 async def render_version(
     session: Session, actor: Reader, version_id: UUID, request: RenderRequest
@@ -106,7 +108,7 @@ async def render_version(
 @labels.put(
     "/prompts/{prompt_id}/labels/{label}",
     response_model=VersionRead,
-    responses=problems(PromptNotFound, VersionNotFound),
+    responses=problems(PromptNotFound, VersionNotFound, GateNotMet),
 )
 async def put_label(
     session: Session,
@@ -115,7 +117,7 @@ async def put_label(
     label: Annotated[Label, Path()],
     new: LabelUpdate,
 ) -> PromptVersion:
-    """Put a label on a version, and take it off the one that had it."""
+    """Put a label on a version, and take it off the one that had it; a protected one has a gate."""
     return await service.put_label(session, actor, prompt_id, label, new.version_number)
 
 
@@ -127,5 +129,5 @@ async def put_label(
 async def delete_label(
     session: Session, actor: Editor, prompt_id: UUID, label: Annotated[Label, Path()]
 ) -> None:
-    """Take a label off; the version stays."""
+    """Take a label off; the version stays. A protected one takes an admin of the project."""
     await service.delete_label(session, actor, prompt_id, label)

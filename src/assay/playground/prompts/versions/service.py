@@ -17,11 +17,19 @@ from assay.events.models import Topic
 from assay.gateway.types import Message
 from assay.identity.actor import Actor, Role
 from assay.identity.audit.service import Change, record
-from assay.playground.access import authorize, in_prompts, project_of_version
+from assay.playground.access import (
+    authorize,
+    in_prompts,
+    project_of_prompt,
+    project_of_version,
+)
 from assay.playground.counting import select_fresh
-from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
+from assay.playground.prompts.gates.check import require_gate_met
+from assay.playground.prompts.gates.service import hold_gate, hold_prompt
+from assay.playground.prompts.models import LabelGate, Prompt, PromptLabel, PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
 from assay.playground.prompts.service import PromptNotFound, authorize_prompt
+from assay.playground.prompts.variables import derive_schema, require_fitting
 from assay.playground.prompts.versions.schemas import VersionCreate
 from assay.playground.runs.models import EvalRun
 
@@ -85,7 +93,7 @@ async def create_version(
         template_text=new.template_text,
         template_messages=new.messages(),
         model_defaults=new.model_defaults,
-        variables_schema=new.variables_schema or variables_schema(new.renderer()),
+        variables_schema=new.variables_schema or derive_schema(new.renderer()),
         commit_message=new.commit_message,
         created_by=actor.user_id,
     )
@@ -107,15 +115,6 @@ async def _next_number(session: AsyncSession, prompt_id: UUID) -> int:
     if number is None:
         raise PromptNotFound
     return number
-
-
-def variables_schema(renderer: PromptRenderer) -> dict[str, Any]:
-    """The JSON Schema of a template's variables, as far as the template tells."""
-    return {
-        "type": "object",
-        "properties": {name: {} for name in sorted(renderer.variables)},
-        "required": sorted(renderer.required),
-    }
 
 
 async def get_version(session: AsyncSession, actor: Actor, version_id: UUID) -> PromptVersion:
@@ -185,8 +184,11 @@ async def put_label(
 
     Raises:
         PromptNotFound, VersionNotFound, RoleTooLow
+        GateNotMet: the label is protected, and the version is not good enough.
     """
     project_id = await authorize_prompt(session, actor, prompt_id)
+    await hold_prompt(session, prompt_id)
+    gate = await hold_gate(session, prompt_id, label)
     version_id = await session.scalar(
         select(PromptVersion.id)
         .filter_by(prompt_id=prompt_id, version_number=version_number)
@@ -194,6 +196,7 @@ async def put_label(
     )
     if version_id is None:
         raise VersionNotFound(f"The prompt has no version {version_number}.")
+    run_id = None if gate is None else await _pass_gate(session, gate, version_id)
     new = insert(PromptLabel).values(prompt_id=prompt_id, label=label, version_id=version_id)
     await session.execute(
         new.on_conflict_do_update(
@@ -202,17 +205,35 @@ async def put_label(
         )
     )
     version = await get_version(session, actor, version_id)
-    _record(session, actor, "prompt_label.put", version, project_id, label=label)
+    details = {"label": label} if run_id is None else {"label": label, "run_id": str(run_id)}
+    _record(session, actor, "prompt_label.put", version, project_id, **details)
     return version
 
 
+async def _pass_gate(session: AsyncSession, gate: LabelGate, version_id: UUID) -> UUID | None:
+    """The run by which a version may have a protected label; none where it has it already."""
+    version = await session.get_one(PromptVersion, version_id)
+    holder = await session.scalar(
+        select(PromptVersion)
+        .join(PromptLabel, PromptLabel.version_id == PromptVersion.id)
+        .where(PromptLabel.prompt_id == gate.prompt_id, PromptLabel.label == gate.label)
+    )
+    if holder is version:
+        return None
+    return await require_gate_met(session, gate, version, holder)
+
+
 async def delete_label(session: AsyncSession, actor: Actor, prompt_id: UUID, label: str) -> None:
-    """Take a label away; the version stays.
+    """Take a label away; the version stays. A protected one takes an admin of the project.
 
     Raises:
         PromptNotFound, LabelNotFound, RoleTooLow
     """
     project_id = await authorize_prompt(session, actor, prompt_id)
+    await hold_prompt(session, prompt_id)
+    if await hold_gate(session, prompt_id, label) is not None:
+        project = project_of_prompt(prompt_id)
+        await authorize(session, actor, Role.admin, project, PromptNotFound())
     statement = delete(PromptLabel).filter_by(prompt_id=prompt_id, label=label)
     version_id = await session.scalar(statement.returning(PromptLabel.version_id))
     if version_id is None:
@@ -228,17 +249,26 @@ async def render_version(
 
     Raises:
         VersionNotFound
-        TemplateFault: A variable is missing, or the template cannot be filled in with these.
+        VariablesFault: a variable is missing, or does not fit the version's schema.
+        TemplateFault: the template cannot be filled in with these.
     """
-    version = await get_version(session, actor, version_id)
+    return fill_in(await get_version(session, actor, version_id), variables)
+
+
+def fill_in(version: PromptVersion, variables: Mapping[str, Any]) -> list[Message]:
+    """The messages of a version with the variables filled in.
+
+    Raises:
+        VariablesFault: a variable is missing, or does not fit the version's schema.
+        TemplateFault: the template cannot be filled in with these.
+    """
     renderer = PromptRenderer(version.type, version.template_text, version.template_messages)
+    require_fitting(renderer, version.variables_schema, variables)
     try:
         return renderer.render(variables)
     except TemplateFault as fault:
-        missing = sorted(renderer.required - variables.keys())
-        faults = [FieldFault(f"body.variables.{name}", "This is missing") for name in missing]
-        other = FieldFault("body.variables", fault.detail)
-        raise TemplateFault(fault.detail, errors=faults or [other]) from None
+        place = FieldFault("body.variables", fault.detail)
+        raise TemplateFault(fault.detail, errors=[place]) from None
 
 
 async def _require_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) -> None:

@@ -1,0 +1,1 @@
+"""Completions: a version of a prompt asked of a model, once, for somebody who waits."""

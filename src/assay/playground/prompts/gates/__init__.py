@@ -1,0 +1,1 @@
+"""Gates: what a version needs before it gets a protected label."""

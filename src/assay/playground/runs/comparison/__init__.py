@@ -1,0 +1,1 @@
+"""Runs held against each other, paired on the items of their dataset."""

@@ -1,0 +1,1 @@
+"""Links by which anybody may read one run, for a while."""
