@@ -2,18 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import aiohttp
 import orjson
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sqlalchemy import Boolean, Column, MetaData, String, Table, Text, Uuid, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-
-from assay.core.embedded import EmbeddedDatabase
 
 FLUSH_SECONDS = 0.2
 _results = Table(
@@ -24,20 +18,6 @@ _results = Table(
     Column("output", Text),
     Column("passed", Boolean),
 )
-
-
-@contextmanager
-def bare_database() -> Iterator[str]:
-    """The address of an embedded PostgreSQL that is gone at the end."""
-    with TemporaryDirectory(prefix="assay-bare-") as home:
-        Path(home).chmod(0o755)
-        embedded = EmbeddedDatabase(Path(home))
-        dsn = embedded.start()
-        try:
-            asyncio.run(embedded.ensure_database())
-            yield dsn
-        finally:
-            embedded.stop()
 
 
 async def bare_loop(dsn: str, base_url: str, cells: int, in_flight: int, template: str) -> None:

@@ -1,12 +1,13 @@
 """Start Assay's real processes for a benchmark, each on the core it should have."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from typing import Any
 
 import httpx2
 import psutil
+
+from assay.core.embedded import EmbeddedDatabase
 
 START_SECONDS = 60.0
 
@@ -24,6 +27,14 @@ class Assay:
 
     client: httpx2.Client
     workers: list[psutil.Process]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server without a worker."""
+
+    url: str
+    process: psutil.Process
 
 
 def cores() -> tuple[set[int], set[int]]:
@@ -43,15 +54,13 @@ def pin(process: int, to: set[int]) -> None:
 
 
 @contextmanager
-def command(*arguments: str, env: dict[str, str], core: set[int]) -> Iterator[psutil.Process]:
-    """A process of `assay ...`, ended gently with the context."""
+def running(
+    *command: str, env: Mapping[str, str], core: Collection[int] = ()
+) -> Iterator[psutil.Process]:
+    """A process, on these cores or on any, ended gently with the context."""
     before = os.sched_getaffinity(0) if core else set()
-    pin(0, core)  # children inherit it, from their first moment
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assay.cli.main", *arguments],
-        env={**os.environ, **env},
-        stdout=subprocess.DEVNULL,
-    )
+    pin(0, set(core))  # children inherit it, from their first moment
+    process = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
     pin(0, before)
     try:
         yield psutil.Process(process.pid)
@@ -64,6 +73,13 @@ def command(*arguments: str, env: dict[str, str], core: set[int]) -> Iterator[ps
             process.wait()
 
 
+def command(
+    *arguments: str, env: Mapping[str, str], core: Collection[int] = ()
+) -> AbstractContextManager[psutil.Process]:
+    """As `running`, a process of `assay ...`."""
+    return running(sys.executable, "-m", "assay.cli.main", *arguments, env=env, core=core)
+
+
 @contextmanager
 def assay(model_url: str, *, workers: int = 1, **settings: str) -> Iterator[Assay]:
     """A server without a worker inside, and `workers` beside it on a core of their own.
@@ -73,28 +89,51 @@ def assay(model_url: str, *, workers: int = 1, **settings: str) -> Iterator[Assa
     """
     worker_core, other_cores = cores()
     with ExitStack() as stack:
-        home = stack.enter_context(TemporaryDirectory(prefix="assay-bench-"))
-        Path(home).chmod(0o755)
-        port = str(free_port())
         env = {
-            "ASSAY_HOME": home,
-            "API_PORT": port,
-            "SERVER_WORKERS": "0",
+            "ASSAY_HOME": stack.enter_context(temporary_home()),
             "OPENAI_BASE_URL": model_url,
             "LOG_LEVEL": "WARNING",
             **settings,
         }
-        stack.enter_context(command("up", env=env, core=other_cores))
-        client = stack.enter_context(
-            httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
-        )
-        _wait_for(client)
-        running = [
+        served = stack.enter_context(server(env, core=other_cores))
+        client = stack.enter_context(httpx2.Client(base_url=served.url, timeout=120))
+        started = [
             stack.enter_context(command("worker", env=env, core=worker_core))
             for _ in range(workers)
         ]
         time.sleep(3)  # a worker's imports are not what is measured
-        yield Assay(client, running)
+        yield Assay(client, started)
+
+
+@contextmanager
+def server(env: Mapping[str, str], core: Collection[int] = ()) -> Iterator[Server]:
+    """`assay up` without a worker inside, on a free port, ready to answer."""
+    port = str(free_port())
+    own = {"API_PORT": port, "SERVER_WORKERS": "0", **env}
+    with command("up", env=own, core=core) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/health")
+        yield Server(url, process)
+
+
+@contextmanager
+def temporary_home() -> Iterator[str]:
+    """A folder for ASSAY_HOME, which PostgreSQL's own user can enter; removed at the end."""
+    with TemporaryDirectory(prefix="assay-bench-") as home:
+        Path(home).chmod(0o755)
+        yield home
+
+
+@contextmanager
+def embedded_database(home: str) -> Iterator[str]:
+    """The address of an empty embedded PostgreSQL in this folder; it stops at the end."""
+    embedded = EmbeddedDatabase(Path(home))
+    dsn = embedded.start()
+    try:
+        asyncio.run(embedded.ensure_database())
+        yield dsn
+    finally:
+        embedded.stop()
 
 
 def free_port() -> int:
@@ -105,14 +144,13 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(client: httpx2.Client) -> None:
+def wait_for(url: str) -> None:
+    """Until a server answers at this address."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        try:
-            if client.get("/health").status_code == 200:
+        with suppress(httpx2.TransportError):
+            if httpx2.get(url).status_code == 200:
                 return
-        except httpx2.TransportError:
-            pass
         time.sleep(0.1)
     raise RuntimeError("the server did not start")
 

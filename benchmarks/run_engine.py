@@ -23,8 +23,18 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.testing.scripted_process import ScriptedProcess, run_load_server
-from bare_loop import bare_database, bare_loop
-from processes import Assay, assay, cores, cpu_seconds, peak_megabytes, pin, post
+from bare_loop import bare_loop
+from processes import (
+    Assay,
+    assay,
+    cores,
+    cpu_seconds,
+    embedded_database,
+    peak_megabytes,
+    pin,
+    post,
+    temporary_home,
+)
 
 LATENCY = 0.05
 BARE = "bare loop"
@@ -210,7 +220,8 @@ def main() -> None:
     with (
         run_load_server(LATENCY) as model,
         assay(model.base_url) as target,
-        bare_database() as dsn,
+        temporary_home() as home,
+        embedded_database(home) as dsn,
     ):
         version, use_case = make_version(target.client)
         dataset = make_dataset(target.client, use_case, cells)
