@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from assay.playground.promptfoo.reader import read_suite
+from assay.playground.promptfoo.service import run_options
 from assay.playground.promptfoo.suite import Suite
 
 Read = Callable[..., Suite]
@@ -139,3 +140,33 @@ def test_a_variable_with_a_default_may_be_missing(read: Read) -> None:
 def test_there_is_no_such_file(tmp_path: Path, faults: Faults) -> None:
     with pytest.raises(Exception, match="No such file"):
         read_suite(tmp_path / "missing.yaml")
+
+
+def test_options_and_derived_metrics_are_carried_over(read: Callable[..., Suite]) -> None:
+    suite = read(
+        """
+        evaluateOptions: {repeat: 3, cache: false, maxConcurrency: 2}
+        derivedMetrics: [{name: f1, value: 2 * precision * recall / (precision + recall)}]
+        """
+    )
+    options = run_options(suite)
+    assert (options["repeat"], options["cache"], options["concurrency"]) == (3, "off", 2)
+    assert [each["name"] for each in options["derived_metrics"]] == ["f1"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("{name: a, value: 'function (x) { return 1 }'}", "not run"),
+        ("{name: a, value: '1 +'}", ""),
+        ("{value: '1'}", ""),
+    ],
+)
+def test_a_derived_metric_that_cannot_be_computed_is_named(
+    faults: Faults, metric: str, message: str
+) -> None:
+    found = faults(f"derivedMetrics: [{metric}]")
+    assert any(
+        place.startswith("derivedMetrics[0]") and message in reason
+        for place, reason in found.items()
+    )

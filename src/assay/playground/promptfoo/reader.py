@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.core.errors import FieldFault
 from assay.playground.promptfoo.cases import read_tests
+from assay.playground.promptfoo.derived import read_derived_metrics
 from assay.playground.promptfoo.document import read_document
 from assay.playground.promptfoo.files import Files, FolderFiles
 from assay.playground.promptfoo.judges import default_judge
@@ -79,7 +80,6 @@ def read_configuration(value: Any, files: Files, *, title: str, leave_out: bool 
         read_tests(fields["tests"], fields.get("defaultTest"), files) if "tests" in fields else []
     )
     options = read_options(fields.get("evaluateOptions"))
-    derived = fields.get("derivedMetrics")
     suite = Suite(
         description=fields["description"].text() if "description" in fields else None,
         prompts=prompts,
@@ -89,7 +89,7 @@ def read_configuration(value: Any, files: Files, *, title: str, leave_out: bool 
         repeat=options.repeat,
         cache=options.cache,
         judge=default_judge(fields.get("defaultTest"), files),
-        derived_metrics=[entry.object() for entry in derived.entries()] if derived else [],
+        derived_metrics=read_derived_metrics(fields.get("derivedMetrics")),
         warnings=findings.warnings,
         left_out=findings.left_out,
     )

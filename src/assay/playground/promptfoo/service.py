@@ -28,6 +28,7 @@ from assay.playground.promptfoo.suite import Suite, SuiteFault, SuitePrompt
 from assay.playground.prompts.schemas import PromptCreate
 from assay.playground.prompts.service import create_prompt
 from assay.playground.prompts.versions.service import create_version
+from assay.playground.runs.models import CacheMode
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 
 TITLE = "The configuration"
@@ -101,7 +102,12 @@ def run_options(suite: Suite) -> dict[str, Any]:
         ],
         "concurrency": suite.max_concurrency,
         "judge": suite.judge,
+        "derived_metrics": suite.derived_metrics,
     }
+    if suite.repeat is not None:
+        options["repeat"] = suite.repeat
+    if suite.cache is False:
+        options["cache"] = CacheMode.off
     return options
 
 
