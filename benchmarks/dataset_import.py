@@ -197,7 +197,7 @@ def main() -> None:
     table = Table(*COLUMNS, title=f"{count:,} items")
     for name, measured in found.items():
         table.add_row(*line(name, measured, count, copied))
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 def prepare(

@@ -16,7 +16,7 @@ from assay.housekeeping import clear, keep_house
 
 @pytest.fixture
 def kept(settings: Settings) -> Settings:
-    return settings.model_copy(update={"events_hours": 2.0, "audit_days": 3.0})
+    return settings.model_copy(update={"events_hours": 2.0, "audit_days": 3.0, "cache_days": 3.0})
 
 
 async def fill(database: Database, count: int, age: timedelta) -> None:
@@ -57,10 +57,20 @@ async def fill(database: Database, count: int, age: timedelta) -> None:
         count,
         age,
     )
+    await connection.execute(
+        "INSERT INTO gateway.response_cache (key, model, response, created_at) "
+        "SELECT uuid_send(gen_random_uuid()), 'x', '{}', now() - $2::interval "
+        "FROM generate_series(1, $1)",
+        count,
+        age,
+    )
     await connection.close()
 
 
-TABLES = ("events.events", "identity.audit_log", "identity.sessions", "identity.login_limits")
+TABLES = (
+    *("events.events", "identity.audit_log", "identity.sessions", "identity.login_limits"),
+    "gateway.response_cache",
+)
 
 
 async def counts(database: Database) -> list[int]:
@@ -74,9 +84,9 @@ async def test_the_old_goes_and_the_young_stays(own_database: Database, kept: Se
     await fill(own_database, 7, timedelta(days=4))
     await fill(own_database, 2, timedelta(days=2))
     await fill(own_database, 3, timedelta(minutes=5))
-    # Events live 2 hours here, entries 3 days; a sign-in and a limit are over after one.
-    assert await clear(kept, own_database) == 9 + 7 + 9 + 9
-    assert await counts(own_database) == [3, 5, 3, 3]
+    # Events live 2 hours here, entries and answers 3 days; a sign-in and a limit one day.
+    assert await clear(kept, own_database) == 9 + 7 + 9 + 9 + 7
+    assert await counts(own_database) == [3, 5, 3, 3, 5]
     assert await clear(kept, own_database) == 0
     connection = await own_database.connect()
     left = "SELECT count(DISTINCT session_id) FROM identity.refresh_tokens"
@@ -103,10 +113,10 @@ async def test_it_goes_in_pieces_of_a_transaction_each(
     await fill(own_database, 25, timedelta(days=4))
     commits: list[object] = []
     event.listen(own_database.engine.sync_engine, "commit", commits.append)
-    # 25 of each, but the newest event stays: six times four, and the rest.
-    assert await clear(kept, own_database) == 99
-    assert len(commits) == 7
-    assert await counts(own_database) == [1, 0, 0, 0]
+    # 25 of each, but the newest event stays: six times four, the rest, and nothing any more.
+    assert await clear(kept, own_database) == 124
+    assert len(commits) == 8
+    assert await counts(own_database) == [1, 0, 0, 0, 0]
 
 
 async def test_only_one_process_does_it(own_database: Database, kept: Settings) -> None:
@@ -115,7 +125,7 @@ async def test_only_one_process_does_it(own_database: Database, kept: Settings) 
         taken = text("SELECT pg_try_advisory_xact_lock(:key)")
         assert await other.scalar(taken, {"key": housekeeping._LOCK})
         assert await clear(kept, own_database) == 0
-    assert await clear(kept, own_database) == 2 + 3 * 3
+    assert await clear(kept, own_database) == 2 + 4 * 3
 
 
 async def until(true: Callable[[], Any]) -> None:
@@ -131,7 +141,7 @@ async def test_it_goes_on_all_the_time_and_outlives_the_database(
     monkeypatch.setattr(own_database.engine.sync_engine.pool, "_timeout", 0.02)
 
     async def cleared() -> bool:
-        return (await counts(own_database))[1:] == [0, 0, 0]
+        return (await counts(own_database))[1:] == [0, 0, 0, 0]
 
     async with keep_house(kept, own_database):
         await fill(own_database, 2, timedelta(days=4))

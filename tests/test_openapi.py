@@ -21,7 +21,13 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 # A handful that is known beforehand, a stream, and files.
-NOT_IN_PAGES = {"providers:list_providers", "events:stream_events", "runs:export_run"}
+NOT_IN_PAGES = {
+    "providers:list_providers",
+    "events:stream_events",
+    "runs:export_run",
+    "datasets:export_items",
+}
+FILES_TAKEN = {"datasets:import_items"}
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 Node = dict[str, Any]
 
@@ -130,7 +136,11 @@ def test_an_operation_says_what_it_takes_and_gives(name: str) -> None:
     method, path, operation = OPERATIONS[name]
     [good] = [status for status in operation["responses"] if status < "4"]
     assert ("content" in operation["responses"][good]) == (good != "204")
-    if "requestBody" in operation:
+    if name in FILES_TAKEN:
+        for media in operation["requestBody"]["content"].values():
+            assert media["schema"] == {"type": "string"}
+            assert media["example"]
+    elif "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         takes = [part for part in (schema, *schema.get("anyOf", ())) if "$ref" in part]
         assert takes

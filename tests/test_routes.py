@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from itertools import filterfalse
 from typing import Any
 from uuid import uuid4
@@ -148,6 +149,11 @@ ROUTES = [
     write("PATCH", DATASET, body=NAME),
     read(f"{DATASET}/items", lists="item_id"),
     write("POST", f"{DATASET}/items", 201, {"input": {"message": "?"}}),
+    # The body is one line of JSON, so a file as well.
+    replace(
+        write("POST", f"{DATASET}/import", 201, {"input": {"message": "?"}}), query="format=jsonl"
+    ),
+    read(f"{DATASET}/export"),
     read(ITEM),
     write("PATCH", ITEM, body={"expected_output": "refund"}),
     Route("GET", f"{V1}/eval-runs", scope=READING, lists="run_id"),

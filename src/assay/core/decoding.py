@@ -116,10 +116,11 @@ def _at_once(block: bytes) -> Encoding | None:
             return encoding
     sample = block[:SAMPLE]
     half = len(sample) // 2
-    # Of Latin text in UTF-16 every other byte is zero, and in no other encoding.
-    if half and sample[1::2].count(0) > half * 0.4 and not sample[::2].count(0):
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    # Of Latin text in UTF-16 nearly every other byte is zero, and in no other encoding.
+    if odd > half * 0.4 and even < half * 0.1:
         return Encoding.utf_16_le
-    if half and sample[::2].count(0) > half * 0.4 and not sample[1::2].count(0):
+    if even > half * 0.4 and odd < half * 0.1:
         return Encoding.utf_16_be
     return None
 

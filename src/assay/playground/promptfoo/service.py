@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assay.gateway.cache import CacheMode
 from assay.identity.actor import Actor
 from assay.playground.datasets.items.schemas import ItemBatch, ItemCreate
 from assay.playground.datasets.items.service import create_items
@@ -28,7 +29,6 @@ from assay.playground.promptfoo.suite import Suite, SuiteFault, SuitePrompt
 from assay.playground.prompts.schemas import PromptCreate
 from assay.playground.prompts.service import create_prompt
 from assay.playground.prompts.versions.service import create_version
-from assay.playground.runs.models import CacheMode
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 
 TITLE = "The configuration"

@@ -99,8 +99,9 @@ async def import_items(
         ImportStalled: the file stopped coming.
         Invalid: the file cannot be read.
     """
-    project_id = await authorize_dataset(session, actor, dataset_id)
+    # Before the first query, so that those who wait hold no connection.
     async with _at_once:
+        project_id = await authorize_dataset(session, actor, dataset_id)
         dataset = await session.scalar(select(Dataset).where(Dataset.id == dataset_id))
         if dataset is None:
             raise DatasetNotFound

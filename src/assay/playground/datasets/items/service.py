@@ -184,10 +184,10 @@ async def update_item(
     before = {name: getattr(item, name) for name in CONTENT}
     if {**before, **columns} == before:
         return item
+    dataset = await next_version(session, dataset.id)
     for field, value in columns.items():
         setattr(item, field, value)
     told = changed_fields(item)
-    dataset = await next_version(session, dataset.id)
     versions = {"from_version": item.changed_in, "to_version": dataset.version}
     session.add(ItemRevision(item_id=item.id, **versions, **before))
     item.changed_in = dataset.version

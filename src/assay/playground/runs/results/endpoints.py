@@ -37,7 +37,7 @@ def _wanted(
             min_length=1,
             max_length=200,
             description=(
-                "Only those with this text in the output, in any case. A page looks at 2,000 "
+                "Only those with this text in the output, in any case. A page looks at 1,000 "
                 "cells at most: it can be short, or empty, and have a next one"
             ),
         ),

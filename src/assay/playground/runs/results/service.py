@@ -35,7 +35,7 @@ from assay.playground.runs.summary import summarize
 
 # Cells that a search looks at for one page. It reads every output, so this is what bounds the
 # time of a request; where it is not enough to fill the page, the next one goes on behind them.
-LOOKED_AT = 2000
+LOOKED_AT = 1000
 
 CELL = (EvalResult.dataset_item_id, EvalResult.model_id, EvalResult.repetition)
 
