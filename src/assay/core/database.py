@@ -1,5 +1,6 @@
 """The database: connections, sessions, and what all tables share."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -156,7 +157,12 @@ class Database:
         """A pooled asyncpg connection without a transaction, for single statements in bulk."""
         async with self.engine.connect() as connection:
             raw = await connection.get_raw_connection()
-            yield cast("asyncpg.Connection", raw.driver_connection)
+            try:
+                yield cast("asyncpg.Connection", raw.driver_connection)
+            except asyncio.CancelledError:
+                # The server may still be at what was broken off, so nobody else can have it.
+                await connection.invalidate()
+                raise
 
     async def check(self) -> None:
         """Ask the server for a sign of life.

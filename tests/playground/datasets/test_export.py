@@ -106,7 +106,7 @@ async def test_a_reader_that_goes_away_frees_the_connection(
 ) -> None:
     dataset = await make.dataset()
     await upload(client, dataset, b"message\n" + b"Where is my parcel?\n" * 100_000)
-    for _ in range(3):
+    for _ in range(20):
         async with database.reading() as session:
             export = await prepare_export(session, LOCAL_ACTOR, dataset["id"], FileFormat.jsonl)
         pieces = write_export(database, export)

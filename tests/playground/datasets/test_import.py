@@ -21,7 +21,11 @@ from tests.playground.datasets.files import CSV, JSONL, item, items, upload
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.events.models import Event
+from assay.identity.actor import LOCAL_ACTOR
 from assay.playground.datasets.imports import service
+from assay.playground.datasets.imports.reading import FileForm
+from assay.playground.datasets.imports.schemas import FileFormat
+from assay.playground.datasets.imports.service import Progress
 
 STRICT: dict[str, Any] = {
     "input_schema": {"properties": {"message": {"maxLength": 5}}, "required": ["message"]},
@@ -371,6 +375,38 @@ async def test_a_request_that_breaks_off_leaves_nothing(
     assert await version_of(make, dataset) == 0
     await upload(client, dataset, b"message\nx\n")
     assert await version_of(make, dataset) == 1
+
+
+async def test_an_import_that_is_cancelled_leaves_nothing_and_frees_the_connection(
+    make: Factory, database: Database
+) -> None:
+    """As by Ctrl-C in the shell, wherever it is."""
+    dataset = await make.dataset()
+    form = FileForm(FileFormat.csv)
+    dataset_id = UUID(dataset["id"])
+
+    async def tell(_progress: Progress) -> None:
+        """Nobody wants to know."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"message\n"
+        while True:
+            yield b"Where is my parcel?\n" * 10_000
+
+    async def importing() -> None:
+        async with database.session() as session:
+            await service.import_items(session, LOCAL_ACTOR, dataset_id, endless(), form, tell)
+
+    for hundredths in range(1, 30, 3):
+        task = asyncio.create_task(importing())
+        await asyncio.sleep(hundredths / 100)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with database.session() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of a queue pool
+    assert await items(make, dataset) == []
 
 
 async def test_a_file_that_stops_coming_is_given_up(
