@@ -35,7 +35,7 @@ from processes import Server, cpu_seconds, server
 BAR_MILLISECONDS = 100.0
 # The events that a server keeps for all readers are a part of it, and the full buffers of those
 # that stopped reading. If all that is written waited for them, one server would grow by 45 MB.
-GROWTH_MEGABYTES = 28.0
+GROWTH_MEGABYTES = 20.0
 # Less than this of the wanted pace, and it was not measured what should be.
 LEAST_PACE = 0.95
 PROJECTS, ADMINS, MEMBERS = 10, 20, 40
