@@ -1,0 +1,1 @@
+"""The storage service: bytes on disk or in a bucket, behind one interface."""
