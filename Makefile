@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-promptfoo bench-import openapi migration lock clean
+.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-upload bench-apps azurite bench-promptfoo bench-import openapi migration lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ dev: $(READY) ## Serve, and start again whenever the code changes
 test: $(READY) ## Run the tests, in parallel, against a real PostgreSQL
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
+azurite: ## Install Azurite from npm, for the tests of files in Azure
+	npm install --prefix tests/azurite --no-audit --no-fund --no-package-lock --loglevel=error
+
 check: $(READY) ## Lint, format, types, import contracts, OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,6 +68,12 @@ bench-events: $(READY) ## Only: the event feed, with 500 readers
 
 bench-results: $(READY) ## Only: pages of a run of 100,000 cells, while another one writes
 	@$(BIN)/python benchmarks/results_pages.py $(ARGS)
+
+bench-upload: $(READY) ## Only: the upload of 2 GB, and the memory it takes
+	@$(BIN)/python benchmarks/upload.py $(ARGS)
+
+bench-apps: $(READY) ## Only: lists and searches of the Apps API over a million rows
+	@$(BIN)/python benchmarks/apps_lists.py $(ARGS)
 
 bench-promptfoo: $(READY) ## Hold grading and speed against promptfoo, from npm
 	@$(BIN)/python benchmarks/promptfoo_agreement.py $(ARGS)

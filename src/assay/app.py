@@ -23,6 +23,7 @@ from assay.core.problems import install_problem_handlers
 from assay.core.secrets import load_secret_key
 from assay.core.security_headers import SecurityHeaders
 from assay.events.feed import EventFeed
+from assay.files.backends import open_storage
 from assay.gateway.credentials.store import CredentialStore
 from assay.identity.access import MetricsReader, SignedIn, public, public_paths
 from assay.identity.authentication import CHANNEL as IDENTITY_CHANNEL
@@ -32,7 +33,7 @@ from assay.identity.safety import require_safe_to_serve
 from assay.jobs.metrics import count_jobs
 from assay.openapi import complete_document
 from assay.startup import open_database
-from assay.wiring import UPLOADS, v1_routers
+from assay.wiring import api_routers, job_handlers, upload_limits, v1_routers
 from assay.worker import open_gateway, run_worker
 
 health = APIRouter(tags=["health"], dependencies=[public])
@@ -127,6 +128,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         listener = Listener(database)
         credentials = CredentialStore(settings, database, listener)
         app.state.database = database
+        app.state.storage = open_storage(settings)
         app.state.authenticator = Authenticator(database, load_secret_key(settings), listener)
         app.state.feed = EventFeed(database, listener)
         # Whoever may see less or more from now on is looked at before the next event comes.
@@ -136,6 +138,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.gateway = await stack.enter_async_context(
             open_gateway(settings, database, credentials)
         )
+        app.state.job_handlers = job_handlers(app.state.gateway, settings.worker_max_in_flight)
         if settings.server_workers:
             await stack.enter_async_context(run_worker(settings, database, app.state.gateway))
         yield
@@ -163,6 +166,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages)
     for router in v1_routers():
         app.include_router(router, prefix="/api/v1")
+    for router in api_routers():
+        app.include_router(router, prefix="/api")
     install_problem_handlers(app)
     # The last one added is the outermost.
     app.add_middleware(UnexpectedErrors)
@@ -170,8 +175,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,
-        uploads=UPLOADS,
-        upload_limit=settings.max_import_bytes,
+        uploads=upload_limits(settings),
     )
     app.add_middleware(Authentication, server=app, settings=settings, public=public_paths(app))
     app.add_middleware(
@@ -180,7 +184,15 @@ def create_app(settings: Settings) -> FastAPI:
         allow_credentials=True,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Link", "X-Request-ID", "X-Total-Count"],
+        expose_headers=[
+            "Accept-Ranges",
+            "Content-Disposition",
+            "Content-Range",
+            "ETag",
+            "Link",
+            "X-Request-ID",
+            "X-Total-Count",
+        ],
     )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured)

@@ -10,7 +10,9 @@ from sqlalchemy import text
 
 from assay.core.config import Settings
 from assay.core.database import DATABASE_ERRORS, Database
-from assay.wiring import remove_old_rows
+from assay.files.backends import open_storage
+from assay.files.storage import Storage
+from assay.wiring import remove_old_rows, remove_unneeded_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +24,13 @@ _LOCK = 0x686F757365
 
 @asynccontextmanager
 async def keep_house(settings: Settings, database: Database) -> AsyncIterator[None]:
-    """Clear up now and every ten minutes while the context is open."""
-    task = asyncio.create_task(_keep_clearing(settings, database))
+    """Clear up now and every ten minutes while the context is open.
+
+    Raises:
+        SetupError: the storage of files cannot be used as it is set up.
+    """
+    storage = open_storage(settings)
+    task = asyncio.create_task(_keep_clearing(settings, database, storage))
     try:
         yield
     finally:
@@ -32,15 +39,16 @@ async def keep_house(settings: Settings, database: Database) -> AsyncIterator[No
             await task
 
 
-async def _keep_clearing(settings: Settings, database: Database) -> None:
+async def _keep_clearing(settings: Settings, database: Database, storage: Storage) -> None:
     while True:
         try:
             removed = await clear(settings, database)
+            files = await remove_unneeded_bytes(database, storage)
         except DATABASE_ERRORS as error:
             log.warning("could not clear up", error=str(error).split("\n", 1)[0])
         else:
-            if removed:
-                log.info("cleared up", rows=removed)
+            if removed or files:
+                log.info("cleared up", rows=removed, files=files)
         await asyncio.sleep(EVERY_SECONDS)
 
 

@@ -9,12 +9,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assay.apps.router import router as apps_router
 from assay.core.config import Settings
 from assay.core.database import Base, Database
 from assay.events.endpoints import Wanted, feed_router
 from assay.events.feed import FeedEvent
 from assay.events.models import Topic
 from assay.events.service import remove_old as remove_old_events
+from assay.files.removals import remove_due
+from assay.files.storage import Storage
 from assay.gateway.cache import CachedResponse
 from assay.gateway.cache import remove_old as remove_old_answers
 from assay.gateway.credentials.endpoints import router as providers_router
@@ -40,8 +43,10 @@ metadata = Base.metadata
 assert Lease.metadata is CachedResponse.metadata is metadata
 
 LOOK_AGAIN_SECONDS = 30.0
-UPLOADS = re.compile(r"/api/v1/datasets/[^/]+/import")
-"""Paths that take whole files, which are not held in memory."""
+_IMPORT = re.compile(r"/api/v1/datasets/[^/]+/import")
+_UPLOAD = re.compile(r"/api/files/upload")
+# What stands around a file in a form: boundaries, its name, small fields.
+_AROUND_BYTES = 64 * 1024
 
 # What an API key has to be for to follow a topic.
 _TOPIC_SCOPES = {
@@ -50,6 +55,7 @@ _TOPIC_SCOPES = {
     Topic.datasets: Scope.playground_read,
     Topic.runs: Scope.playground_read,
     Topic.jobs: Scope.playground_read,
+    Topic.apps: Scope.apps_read,
     Topic.users: Scope.admin,
 }
 
@@ -69,6 +75,19 @@ def v1_routers() -> list[APIRouter]:
     ]
 
 
+def api_routers() -> list[APIRouter]:
+    """The routers under `/api`, whose paths and fields are a contract with front ends."""
+    return [apps_router]
+
+
+def upload_limits(settings: Settings) -> Mapping[re.Pattern[str], int]:
+    """Paths that take whole files, which are not held in memory, and how large their bodies are."""
+    return {
+        _IMPORT: settings.max_import_bytes,
+        _UPLOAD: settings.max_upload_bytes + _AROUND_BYTES,
+    }
+
+
 def job_handlers(gateway: Gateway, max_in_flight: int) -> Mapping[str, JobHandler]:
     """Every type of job that a worker does, with its handler."""
     return {**run_handlers(gateway, max_in_flight)}
@@ -82,6 +101,11 @@ async def remove_old_rows(settings: Settings, session: AsyncSession, limit: int)
         + await remove_old_answers(session, days=settings.cache_days, limit=limit)
         + await remove_ended_sessions(session, limit=limit)
     )
+
+
+async def remove_unneeded_bytes(database: Database, storage: Storage) -> int:
+    """Remove the bytes of files that are gone, or of uploads that never ended; gives how many."""
+    return await remove_due(database, storage)
 
 
 async def _require_project(session: AsyncSession, actor: Actor, project_id: UUID) -> None:
@@ -100,6 +124,9 @@ class _ActorSight:
     def sees(self, event: FeedEvent) -> bool:
         if event.topic not in self.topics or not self.wanted.takes(event.topic, event.subject):
             return False
+        if event.topic is Topic.apps:
+            # What is in that room is its owner's alone, whoever else may see all projects.
+            return event.user_id is not None and event.user_id == self.user_id
         return (
             self.projects is None
             or event.project_id in self.projects

@@ -28,7 +28,15 @@ def test_a_sound_set_up(assay: Run, dsn: str, monkeypatch: pytest.MonkeyPatch) -
     ended = assay("doctor", "--json")
     assert ended.code == 0
     found = findings(ended.out)
-    for name in ("settings", "home", "database", "version", "revision", "provider anthropic"):
+    for name in (
+        "settings",
+        "home",
+        "database",
+        "version",
+        "revision",
+        "storage",
+        "provider anthropic",
+    ):
         assert found[name]["status"] == "ok", found[name]
     assert "secret-word" not in ended.out + ended.err
 
@@ -59,7 +67,7 @@ def test_every_fault_is_found_at_once(
         ended = assay("doctor", "--json")
     assert ended.code == 1
     failed = {name for name, f in findings(ended.out).items() if f["status"] == "fail"}
-    assert failed == {"home", "database", "provider openai", "port"}
+    assert failed == {"home", "database", "storage", "provider openai", "port"}
     assert "secret-word" not in ended.out
 
 

@@ -69,6 +69,7 @@ async def test_a_key_of_a_project_that_is_unshared_sees_nothing(house: House) ->
     [
         (Scope.playground_read, {"projects", "prompts", "datasets", "runs", "jobs"}),
         (Scope.playground_write, {"projects", "prompts", "datasets", "runs", "jobs"}),
+        (Scope.apps_read, {"apps"}),
         (Scope.admin, {"users"}),
         (Scope.metrics_read, set()),
     ],
@@ -82,8 +83,28 @@ async def test_a_key_sees_the_topics_that_its_scopes_are_for(
         following(house.server.url, bearer(house.admin.client)) as in_person,
     ):
         for number, topic in enumerate(Topic):
-            await tell(house.server.database, number, topic=topic, project_id=house.shared)
+            await tell(
+                house.server.database,
+                number,
+                topic=topic,
+                project_id=house.shared,
+                user_id=str(house.admin.id),
+            )
         await in_person.until(events=len(Topic))
         # A comment is sent after all that is there, so the second from here is.
         await by_key.until(comments=by_key.comments + 2)
         assert {event["topic"] for event in by_key.events} == seen
+
+
+async def test_what_is_in_an_app_is_its_owners_alone(house: House) -> None:
+    database, viewer = house.server.database, house.viewer
+    async with (
+        following(house.server.url, bearer(viewer.client), topics="apps") as owner,
+        following(house.server.url, bearer(house.admin.client), topics="apps") as admin,
+    ):
+        await tell(database, 1, topic=Topic.apps, user_id=str(viewer.id))
+        await tell(database, 2, topic=Topic.apps, project_id=house.shared)
+        await tell(database, 3, topic=Topic.apps, user_id=str(house.admin.id))
+        await owner.until(events=1)
+        await admin.until(events=1)
+        assert (owner.numbers, admin.numbers) == ([1], [3])

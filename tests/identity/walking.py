@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from tests.apps.world import make_apps_world
 from tests.identity.people import Installation, Person
 from tests.playground.conftest import Factory
 
@@ -25,8 +26,23 @@ CEILING = {
     Role.editor: Role.admin,
     Role.admin: Role.admin,
 }
-INCLUDED = {Scope.playground_write: {Scope.playground_read}}
+INCLUDED = {
+    Scope.playground_write: {Scope.playground_read},
+    Scope.apps_write: {Scope.apps_read},
+}
 World = dict[str, str]
+INSIDE = (
+    "project_id",
+    "use_case_id",
+    "prompt_id",
+    "version_id",
+    "unused_version_id",
+    "dataset_id",
+    "item_id",
+    "run_id",
+    "ended_run_id",
+    "other_run_id",
+)
 
 
 def enough(role: Role, needed: Role) -> bool:
@@ -127,7 +143,10 @@ class Who:
 
 
 async def make_world(installation: Installation, admin: Person, person: Person) -> World:
-    """One of everything, by the names that ids have in paths; sign-in and key are `person`'s."""
+    """One of everything, by the names that ids have in paths.
+
+    Sign-in and key are `person`'s, and so is what is in apps.
+    """
     database = installation.database
     make = Factory(admin.client, database)
     use_case = await make.use_case()
@@ -151,7 +170,8 @@ async def make_world(installation: Installation, admin: Person, person: Person) 
             run = await session.get_one(EvalRun, run_id)
             run.models = [{"model": "builtin/echo"}]
             run.status = RunStatus.pending if run_id == runs[0] else RunStatus.canceled
-    return {
+    in_apps = await make_apps_world(database, str(person.id))
+    return in_apps | {
         "project_id": project_id,
         "use_case_id": use_case["id"],
         "prompt_id": prompt["id"],
@@ -221,5 +241,4 @@ async def _begin(client: httpx2.AsyncClient, path: str) -> int:
 
 def inside_ids(world: World) -> list[UUID]:
     """The ids of all that is in the project."""
-    outside = {"user_id", "key_id", "session_id"}
-    return [UUID(id_) for name, id_ in world.items() if name.endswith("_id") if name not in outside]
+    return [UUID(world[name]) for name in INSIDE]

@@ -3,7 +3,7 @@
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -22,6 +22,8 @@ from assay.core.addresses import is_loopback
 from assay.core.config import Settings
 from assay.core.database import CONNECTION_ERRORS, Database
 from assay.core.errors import AssayError, SetupError
+from assay.core.ids import new_id
+from assay.files.backends import open_storage
 from assay.gateway.providers.catalog import BUILTIN, KNOWN
 from assay.gateway.service import Gateway
 
@@ -31,6 +33,7 @@ NO_DISK = GIB // 2
 OLDEST_POSTGRESQL = 15
 SLOW_MS = 20.0
 _PROBE_SECONDS = 1.0
+_PROBE = b"assay doctor was here"
 
 
 class Status(StrEnum):
@@ -78,6 +81,7 @@ async def check_all(settings: Settings) -> list[Finding]:
         check_home(settings.assay_home),
         check_disk(settings.assay_home),
         *await check_database(settings),
+        await check_storage(settings),
         *await check_providers(settings),
         check_sandbox(),
         check_port(settings),
@@ -161,6 +165,29 @@ async def _check_latency(database: Database) -> Finding:
         remedy = "Bring server and workers near to the database: each batch of results waits."
         return Finding("latency", Status.warn, detail, remedy)
     return Finding("latency", Status.ok, detail)
+
+
+async def check_storage(settings: Settings) -> Finding:
+    """Whether files can be stored, read and removed again."""
+    kind = settings.file_storage_type
+    remedy = "Check FILE_STORAGE_TYPE and the settings of that storage in docs/apps.md."
+    key = f"doctor/{new_id().hex}"
+    try:
+        storage = open_storage(settings)
+        await storage.save(key, _some_bytes(), limit=len(_PROBE))
+        found = await storage.open(key)
+        read = b"".join([chunk async for chunk in found.chunks])
+        await storage.remove(key)
+    except AssayError as error:
+        reason = str(error.__cause__ or error).split("\n", 1)[0]
+        return Finding("storage", Status.fail, f"{kind} cannot be used: {reason}", remedy)
+    if read != _PROBE:
+        return Finding("storage", Status.fail, f"{kind} gives back other bytes", remedy)
+    return Finding("storage", Status.ok, f"{kind} takes files and gives them back")
+
+
+async def _some_bytes() -> AsyncIterator[bytes]:
+    yield _PROBE
 
 
 async def check_providers(settings: Settings) -> list[Finding]:

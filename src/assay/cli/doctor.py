@@ -31,8 +31,8 @@ def doctor(
 ) -> None:
     """Check the set-up and say how to mend what is wrong.
 
-    Looks at settings, home, disk, database, providers and port, and asks no model. Exit code 1
-    where something has to be mended before Assay works.
+    Looks at settings, home, disk, database, storage of files, providers and port, and asks no
+    model. Exit code 1 where something has to be mended before Assay works.
     """
     settings, finding = check_settings()
     findings = [finding]

@@ -29,6 +29,15 @@ class LogFormat(StrEnum):
     json = "json"
 
 
+class FileStorage(StrEnum):
+    """Where uploaded files are kept."""
+
+    local = "local"
+    azure_blob = "azure_blob"
+    s3 = "s3"
+    gcs = "gcs"
+
+
 class ProviderSettings(BaseModel):
     """What is set for one provider of models; `None` where nothing is."""
 
@@ -71,6 +80,14 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_import_bytes: int = Field(default=2 * 1024**3, ge=1024)
+    file_storage_type: FileStorage = FileStorage.local
+    file_storage_path: Path | None = None
+    azure_storage_connection_string: SecretStr | None = None
+    azure_storage_container: str = "evals-files"
+    s3_bucket: str | None = None
+    s3_endpoint: str | None = None
+    gcs_bucket: str | None = None
+    max_upload_bytes: int = Field(default=5 * 1024**3, ge=1)
     log_format: LogFormat = LogFormat.console
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     server_workers: int = Field(default=1, ge=0, le=1)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,21 +62,18 @@ class RequestId:
 class BodyLimit:
     """Refuse request bodies over a limit, by their declared length or while they arrive."""
 
-    def __init__(
-        self, app: ASGIApp, limit: int, uploads: re.Pattern[str], upload_limit: int
-    ) -> None:
-        """Wrap `app`: bodies have `limit` bytes at most, those to `uploads` `upload_limit`."""
+    def __init__(self, app: ASGIApp, limit: int, uploads: Mapping[re.Pattern[str], int]) -> None:
+        """Wrap `app`: bodies have `limit` bytes at most; `uploads` has limits by path."""
         self.app = app
         self.limit = limit
         self.uploads = uploads
-        self.upload_limit = upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.upload_limit if self.uploads.fullmatch(scope["path"]) else self.limit
+        limit = self._limit_of(scope["path"])
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             response = problem_response(TooLarge.status, _too_large(limit), TooLarge.code)
@@ -92,6 +90,10 @@ class BodyLimit:
             return message
 
         await self.app(scope, counted, send)
+
+    def _limit_of(self, path: str) -> int:
+        found = (most for pattern, most in self.uploads.items() if pattern.fullmatch(path))
+        return next(found, self.limit)
 
 
 def _too_large(limit: int) -> str:

@@ -19,6 +19,7 @@ class Topic(StrEnum):
     prompts = "prompts"
     datasets = "datasets"
     runs = "runs"
+    apps = "apps"
     jobs = "jobs"
     users = "users"
 

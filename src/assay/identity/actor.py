@@ -34,6 +34,8 @@ class Scope(StrEnum):
 
     playground_read = "playground:read"
     playground_write = "playground:write"
+    apps_read = "apps:read"
+    apps_write = "apps:write"
     metrics_read = "metrics:read"
     admin = "admin"
 
@@ -46,10 +48,15 @@ class Scope(StrEnum):
 _LEAST_ROLE = {
     Scope.playground_read: Role.viewer,
     Scope.playground_write: Role.editor,
+    Scope.apps_read: Role.viewer,
+    Scope.apps_write: Role.editor,
     Scope.metrics_read: Role.admin,
     Scope.admin: Role.admin,
 }
-_INCLUDED = {Scope.playground_write: frozenset({Scope.playground_read})}
+_INCLUDED = {
+    Scope.playground_write: frozenset({Scope.playground_read}),
+    Scope.apps_write: frozenset({Scope.apps_read}),
+}
 
 
 def included(scopes: Sequence[Scope]) -> frozenset[Scope]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.database import Database
@@ -53,8 +54,11 @@ class JobHandler:
     stored first. It either calls `complete` with its last write or just returns.
     `on_failure` writes, in the same transaction, what the failure means for the room.
     `ready` says whether this worker has room for one more; while not, others take them.
+    `params` is the shape of the parameters where people may start such jobs by themselves;
+    where it is `None`, only Assay does.
     """
 
     run: Callable[[RunningJob], Awaitable[None]]
     on_failure: Callable[[AsyncSession, RunningJob, str], Awaitable[None]]
     ready: Callable[[], bool] = lambda: True
+    params: type[BaseModel] | None = None

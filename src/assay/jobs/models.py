@@ -19,6 +19,13 @@ class JobStatus(StrEnum):
     cancelled = "cancelled"
 
 
+_LISTED_BY = {
+    "user_id": ("user_id", "id"),
+    "user_id_status": ("user_id", "status", "id"),
+    "user_id_job_type": ("user_id", "job_type", "id"),
+}
+
+
 class Job(Base):
     """What a person sees of background work, and the truth about it.
 
@@ -32,6 +39,11 @@ class Job(Base):
     __table_args__ = (
         Index("ix_jobs_status", "status"),
         Index("ix_jobs_parent_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        # What somebody sees of their own; parts of a job are not listed.
+        *(
+            Index(f"ix_jobs_{name}", *columns, postgresql_where=text("parent_id IS NULL"))
+            for name, columns in _LISTED_BY.items()
+        ),
         {"schema": "jobs"},
     )
 

@@ -111,15 +111,31 @@ async def _hand_to_engine(
     await session.flush()
 
 
-async def get_job(session: AsyncSession, _actor: Actor, job_id: UUID) -> Job:
-    """The job with this id.
+async def get_job(session: AsyncSession, actor: Actor, job_id: UUID) -> Job:
+    """The actor's own job with this id.
 
     Raises:
-        JobNotFound: there is none.
+        JobNotFound: there is none, or it is another's.
     """
-    job = await session.get(Job, job_id)
+    query = select(Job).where(Job.id == job_id, Job.user_id == actor.user_id)
+    job = await session.scalar(query.execution_options(populate_existing=True))
     if job is None:
         raise JobNotFound
+    return job
+
+
+async def cancel_job(session: AsyncSession, actor: Actor, job_id: UUID) -> Job:
+    """Cancel the actor's own job with all its parts; gives it as it then is.
+
+    Raises:
+        JobNotFound: there is none, or it is another's.
+        JobEnded: there is nothing to cancel any more.
+    """
+    await get_job(session, actor, job_id)
+    cancelled = await cancel_jobs(session, actor, parent_id=job_id)
+    job = await get_job(session, actor, job_id)
+    if not cancelled:
+        raise JobEnded(f"The job has already ended: it is {job.status}.")
     return job
 
 

@@ -129,7 +129,7 @@ async def test_a_mistyped_key_is_refused_with_that_reason(
         (Role.editor, {"scopes": ["metrics:read"]}, "body.scopes"),
         (Role.viewer, {"scopes": []}, "body.scopes"),
         (Role.viewer, {"scopes": ["everything"]}, "body.scopes[0]"),
-        (Role.viewer, {"scopes": ["playground:read"] * 5}, "body.scopes"),
+        (Role.viewer, {"scopes": ["playground:read"] * (len(Scope) + 1)}, "body.scopes"),
         (Role.viewer, {"expires_at": "2020-01-01T00:00:00Z"}, "body.expires_at"),
         (Role.viewer, {"expires_at": "2099-01-01T00:00:00"}, "body.expires_at"),
         (Role.viewer, {"name": ""}, "body.name"),

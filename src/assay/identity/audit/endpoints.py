@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
+from assay.core.schemas import Moment
 from assay.core.text import Text
 from assay.identity.access import Admin
 from assay.identity.audit import service
@@ -29,8 +29,8 @@ async def list_entries(
     action: Annotated[Text | None, Query(description="As `project.deleted`")] = None,
     subject: Annotated[Text | None, Query(description="Done to the thing with this id")] = None,
     project_id: Annotated[UUID | None, Query(description="Done in this project")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before this moment")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
+    since: Annotated[Moment | None, Query(description="Not before this moment")] = None,
+    until: Annotated[Moment | None, Query(description="Before this moment")] = None,
 ) -> Sequence[AuditEntry]:
     """List who changed what, newest first."""
     return await service.list_entries(

@@ -33,6 +33,7 @@ class Change:
         subject: the id of the thing, or its name where it has none.
         project_id: the project it is in, if it is in one.
         details: what else readers of the audit and of the feed are told; nothing secret.
+        owner_id: whose the thing is, where it belongs to one person; they are told of it.
     """
 
     topic: Topic
@@ -40,6 +41,7 @@ class Change:
     subject: UUID | str
     project_id: UUID | None = None
     details: Mapping[str, Any] | None = None
+    owner_id: str | None = None
 
 
 def record(session: AsyncSession, actor: Actor, change: Change) -> None:
@@ -68,6 +70,7 @@ def record(session: AsyncSession, actor: Actor, change: Change) -> None:
         },
         subject=change.subject,
         project_id=change.project_id,
+        user_id=change.owner_id,
     )
 
 
@@ -89,7 +92,8 @@ def changed_fields(row: Base) -> dict[str, Any]:
 
 
 def _told(value: object) -> object:
-    text = to_json(value)
+    # The driver has a kind of UUID of its own.
+    text = to_json(str(value) if isinstance(value, UUID) else value)
     return orjson.loads(text) if len(text) <= LONGEST_VALUE else f"({len(text)} characters)"
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from assay.core.database import Name
-from assay.core.schemas import Input, Output
+from assay.core.schemas import Input, Moment, Output
 from assay.identity.actor import Scope
 
 
@@ -21,7 +21,7 @@ class KeyCreate(Input):
 
     name: Name
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="When it stops working; never without it"
     )
     project_id: UUID | None = Field(default=None, description="The only project that it is for")

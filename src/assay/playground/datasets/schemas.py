@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.core.database import Name
 from assay.core.schemas import Count, Input, Output, absent
 from assay.core.text import Text
+from assay.grading.json_schemas import JsonSchema
 from assay.playground.assertions import Assertions
-from assay.playground.json_schema import JsonSchema
 
 INPUT_SCHEMA_EXAMPLE: dict[str, Any] = {
     "type": "object",

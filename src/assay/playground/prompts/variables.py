@@ -7,7 +7,7 @@ from typing import Any
 from assay.core.errors import FieldFault, Invalid
 from assay.core.problems import place
 from assay.core.text import Location
-from assay.playground.json_schema import compile_schema, schema_faults
+from assay.grading.json_schemas import compile_schema, schema_faults
 from assay.playground.prompts.rendering import PromptRenderer
 
 FAULTS_SHOWN = 20

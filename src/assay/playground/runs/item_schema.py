@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.errors import FieldFault, Invalid
 from assay.core.problems import place
+from assay.grading.json_schemas import compile_schema, schema_faults
 from assay.playground.datasets.models import DatasetItem
-from assay.playground.json_schema import compile_schema, schema_faults
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
 

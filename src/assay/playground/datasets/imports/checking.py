@@ -12,9 +12,9 @@ from assay.core.errors import FieldFault
 from assay.core.problems import place
 from assay.core.text import json_fault
 from assay.grading.assertions import Assertion
+from assay.grading.json_schemas import compile_schema, schema_faults
 from assay.playground.assertions import Assertions
 from assay.playground.datasets.imports.draft import Draft, RowFault
-from assay.playground.json_schema import compile_schema, schema_faults
 
 FAULTS_OF_ROW = 10
 _ASSERTIONS: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)

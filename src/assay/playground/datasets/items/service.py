@@ -15,6 +15,7 @@ from assay.core.pagination import Page
 from assay.core.problems import place
 from assay.core.text import Location
 from assay.events.models import Topic
+from assay.grading.json_schemas import compile_schema, schema_faults
 from assay.identity.actor import Actor, Role
 from assay.identity.audit.service import Change, changed_fields, record
 from assay.playground.access import authorize, in_datasets, project_of_item
@@ -23,7 +24,6 @@ from assay.playground.datasets.items.schemas import ItemBatch, ItemCreate, ItemU
 from assay.playground.datasets.models import Dataset, DatasetItem, ItemRevision
 from assay.playground.datasets.service import authorize_dataset
 from assay.playground.datasets.versions import next_version, require_version
-from assay.playground.json_schema import compile_schema, schema_faults
 
 MAX_FAULTS = 100
 

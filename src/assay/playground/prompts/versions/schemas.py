@@ -11,7 +11,7 @@ from assay.core.schemas import Input, Output
 from assay.core.templates import TemplateFault
 from assay.core.text import JsonObject, Text, located
 from assay.core.unions import one_of
-from assay.playground.json_schema import JsonSchema
+from assay.grading.json_schemas import JsonSchema
 from assay.playground.prompts.models import PromptType
 from assay.playground.prompts.rendering import PromptRenderer
 

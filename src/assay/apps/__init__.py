@@ -1,0 +1,1 @@
+"""Evaluation of real applications: the API that existing front ends call."""

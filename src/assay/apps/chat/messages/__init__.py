@@ -1,0 +1,1 @@
+"""Messages of a chat session, and the tags on them."""

@@ -1,0 +1,1 @@
+"""Evaluation runs over conversations, and what they found."""

@@ -1,0 +1,1 @@
+"""Jobs as the front ends see them."""

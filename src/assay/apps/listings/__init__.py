@@ -1,0 +1,1 @@
+"""Recordings and what became of them."""

@@ -1,0 +1,1 @@
+"""Versioned output schemas of an app."""

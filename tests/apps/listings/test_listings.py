@@ -1,0 +1,506 @@
+"""Listings as a front end uses them."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select, text
+from tests.apps.files.test_files import Down, make_due, removals, rows, stored, upload
+from tests.identity.people import Installation, installed
+
+from assay.apps.listings.models import Listing
+from assay.core.config import Settings
+from assay.core.database import Database
+from assay.files.removals import remove_due
+from assay.identity.actor import Role
+
+URL = "/api/listings"
+SHOWN = {
+    "id",
+    "app_id",
+    "title",
+    "status",
+    "source_type",
+    "audio_file",
+    "transcript_file",
+    "structured_json_file",
+    "created_at",
+    "updated_at",
+    "user_id",
+}
+GIVEN: dict[str, Any] = {
+    "app_id": "voice-rx",
+    "title": "Visit of March 3",
+    "status": "processing",
+    "source_type": "recording",
+    "audio_file": {"id": "0197a4f0-5c1e-7d0a-9c55-0d1b8a1e2f3c", "name": "visit.mp3"},
+    "transcript_file": {"file_id": "0197a4f0-5c1e-7d0a-9c55-0d1b8a1e2f3d"},
+    "structured_json_file": {"name": "kept elsewhere"},
+    "transcript": {"segments": [{"speaker": "doctor", "text": "Good morning."}]},
+    "api_response": {"model": "x", "nested": {"deep": [1, 2.5, None, True]}},
+    "structured_output_references": [{"name": "reference"}],
+    "structured_outputs": [{"name": "output"}, "text", 5],
+    "ai_eval": {"score": 0.5},
+    "human_eval": {"score": 1},
+    "evaluator_runs": [{"evaluator": "a", "result": {}}],
+}
+EMPTY: dict[str, Any] = {
+    "title": "",
+    "status": "draft",
+    "source_type": "upload",
+    "audio_file": None,
+    "transcript_file": None,
+    "structured_json_file": None,
+    "transcript": None,
+    "api_response": None,
+    "structured_output_references": [],
+    "structured_outputs": [],
+    "ai_eval": None,
+    "human_eval": None,
+    "evaluator_runs": [],
+}
+SET_BY_SERVER = {"id", "created_at", "updated_at", "user_id"}
+
+
+async def make(client: httpx2.AsyncClient, **fields: Any) -> Any:
+    answer = await client.post(URL, json={"app_id": "voice-rx", **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_a_listing_has_every_field(client: httpx2.AsyncClient) -> None:
+    made = await make(client, **GIVEN)
+    assert made.keys() == GIVEN.keys() | SET_BY_SERVER
+    assert {name: made[name] for name in GIVEN} == GIVEN
+    assert made["user_id"] == "default"
+    answer = await client.get(f"{URL}/{made['id']}", params={"app_id": "voice-rx"})
+    assert answer.status_code == 200
+    assert answer.json() == made
+
+
+async def test_what_is_not_sent_has_defaults(client: httpx2.AsyncClient) -> None:
+    made = await make(client)
+    assert {name: made[name] for name in EMPTY} == EMPTY
+
+
+async def test_only_the_fields_that_are_sent_change(client: httpx2.AsyncClient) -> None:
+    made = await make(client, **GIVEN)
+    path = f"{URL}/{made['id']}"
+    answer = await client.put(path, json={})
+    assert answer.status_code == 200
+    assert answer.json() == made
+    for name, value in EMPTY.items():
+        before = (await client.get(path, params={"app_id": "voice-rx"})).json()
+        answer = await client.put(path, json={name: value})
+        assert answer.status_code == 200, answer.text
+        changed = answer.json()
+        assert changed[name] == value
+        assert changed.pop("updated_at") > before.pop("updated_at")
+        assert changed == {**before, name: value}
+    answer = await client.put(path, json={name: GIVEN[name] for name in EMPTY})
+    assert {name: answer.json()[name] for name in GIVEN} == GIVEN
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "title",
+        "status",
+        "source_type",
+        "structured_output_references",
+        "structured_outputs",
+        "evaluator_runs",
+    ],
+)
+async def test_what_cannot_be_null_is_not_cleared(client: httpx2.AsyncClient, name: str) -> None:
+    made = await make(client)
+    answer = await client.put(f"{URL}/{made['id']}", json={name: None})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["place"] == f"body.{name}"
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "body.app_id"),
+        ({"app_id": ""}, "body.app_id"),
+        ({"app_id": "a" * 51}, "body.app_id"),
+        ({"app_id": "a", "title": "a" * 501}, "body.title"),
+        ({"app_id": "a", "title": "a\x00"}, "body.title"),
+        ({"app_id": "a", "status": "a" * 21}, "body.status"),
+        ({"app_id": "a", "audio_file": "name"}, "body.audio_file"),
+        ({"app_id": "a", "transcript": []}, "body.transcript"),
+        ({"app_id": "a", "evaluator_runs": {}}, "body.evaluator_runs"),
+        ({"app_id": "a", "evaluator_runs": [{"a": "\x00"}]}, "body.evaluator_runs[0].a"),
+        ({"app_id": "a", "unknown": 1}, "body.unknown"),
+    ],
+)
+async def test_bad_input(client: httpx2.AsyncClient, body: dict[str, Any], place: str) -> None:
+    answer = await client.post(URL, json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["place"] == place
+
+
+@pytest.fixture
+async def own(settings: Settings, own_database: Database) -> Any:
+    """A server on a database of its own."""
+    async with installed(settings, database_url=own_database.dsn) as place:
+        yield place
+
+
+async def test_a_list_is_newest_first_and_says_how_many(own: Installation) -> None:
+    client = await own.client()
+    made = [await make(client, **{**GIVEN, "title": f"{n}"}) for n in range(5)]
+    await make(client, app_id="kaira-bot")
+    answer = await client.get(URL, params={"app_id": "voice-rx"})
+    assert answer.status_code == 200
+    assert answer.headers["x-total-count"] == "5"
+    assert answer.json() == [{name: row[name] for name in SHOWN} for row in reversed(made)]
+    page = await client.get(URL, params={"app_id": "voice-rx", "limit": 2, "offset": 2})
+    assert [row["title"] for row in page.json()] == ["2", "1"]
+    assert page.headers["x-total-count"] == "5"
+    assert 'rel="next"' in page.headers["link"]
+    beyond = await client.get(URL, params={"app_id": "voice-rx", "offset": 9})
+    assert beyond.json() == []
+    assert beyond.headers["x-total-count"] == "5"
+    nothing = await client.get(URL, params={"app_id": "unknown"})
+    assert nothing.json() == []
+    assert nothing.headers["x-total-count"] == "0"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"app_id": ""},
+        {"app_id": "a" * 51},
+        {"app_id": "a", "limit": 0},
+        {"app_id": "a", "limit": 501},
+        {"app_id": "a", "offset": -1},
+    ],
+)
+@pytest.mark.parametrize("path", [URL, f"{URL}/search"])
+async def test_bad_queries(client: httpx2.AsyncClient, path: str, query: dict[str, Any]) -> None:
+    assert (await client.get(path, params={"q": "a", **query})).status_code == 422
+
+
+async def test_a_list_loads_no_large_columns(
+    client: httpx2.AsyncClient, count_queries: Any
+) -> None:
+    await make(client, **GIVEN)
+    with count_queries() as queries:
+        assert (await client.get(URL, params={"app_id": "voice-rx"})).status_code == 200
+    assert len(queries) == 2
+    for column in ("transcript", "api_response", "ai_eval", "evaluator_runs", "structured_outputs"):
+        assert not any(f"listings.{column}," in query + "," for query in queries)
+
+
+async def search(client: httpx2.AsyncClient, q: str, **more: Any) -> list[str]:
+    answer = await client.get(f"{URL}/search", params={"app_id": "voice-rx", "q": q, **more})
+    assert answer.status_code == 200, answer.text
+    return [row["title"] for row in answer.json()]
+
+
+TITLES = [
+    "100% sure",
+    "100 of 100",
+    "snake_case",
+    "snakeXcase",
+    "Ärztin Große",
+    "back\\slash",
+    "it's 'quoted'",
+    "🩺 round",
+    "a",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("%", ["100% sure"]),
+        ("100%", ["100% sure"]),
+        ("_", ["snake_case"]),
+        ("snake_case", ["snake_case"]),
+        ("SNAKE", ["snakeXcase", "snake_case"]),
+        ("100", ["100 of 100", "100% sure"]),
+        ("ärztin", ["Ärztin Große"]),
+        ("ÄRZTIN GROSSE", ["Ärztin Große"]),
+        ("\\", ["back\\slash"]),
+        ("'", ["it's 'quoted'"]),
+        ("🩺", ["🩺 round"]),
+        ("e c", []),
+        ("100 sure", []),
+        ("casecase", []),
+        ("x" * 500, []),
+        ("", list(reversed(TITLES))),
+    ],
+)
+@pytest.mark.parametrize("newest", [20_000, 0])
+async def test_search_takes_everything_literally(
+    titled: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    q: str,
+    found: list[str],
+    newest: int,
+) -> None:
+    """Both among the newest, and by the index where those are not enough."""
+    monkeypatch.setattr("assay.apps.listings.search.NEWEST", newest)
+    assert await search(titled, q) == found
+    if found:
+        assert await search(titled, q, limit=1, offset=len(found) - 1) == found[-1:]
+
+
+@pytest.fixture(scope="module")
+async def titled(settings: Settings, new_database_dsn: Any) -> Any:
+    """A client with listings that have these titles."""
+    async with installed(settings, database_url=await new_database_dsn()) as place:
+        client = await place.client()
+        for title in TITLES:
+            await make(client, title=title)
+        await make(client, app_id="kaira-bot", title="100% _")
+        yield client
+
+
+async def test_a_changed_title_is_found(client: httpx2.AsyncClient) -> None:
+    made = await make(client, title="Before the change")
+    await client.put(f"{URL}/{made['id']}", json={"title": "Behind the CHANGE"})
+    assert await search(client, "before the change") == []
+    assert await search(client, "behind the change") == ["Behind the CHANGE"]
+
+
+async def test_what_many_have_is_counted_as_far_as_pages_go(
+    own: Installation, own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await own.client()
+    await fill(own_database, 300)
+    monkeypatch.setattr("assay.apps.listings.search.NEWEST", 50)
+    monkeypatch.setattr("assay.apps.listings.search.MOST_BY_PIECES", 100)
+    titles = [f"Visit {n}" for n in range(300, 0, -1)]
+    seen: list[str] = []
+    while True:
+        params: dict[str, str | int] = {
+            "app_id": "voice-rx",
+            "q": "VISIT",
+            "limit": 20,
+            "offset": len(seen),
+        }
+        answer = await client.get(f"{URL}/search", params=params)
+        seen += [row["title"] for row in answer.json()]
+        total = int(answer.headers["x-total-count"])
+        assert len(seen) <= total <= 300
+        if "link" not in answer.headers:
+            break
+    assert total == 300
+    assert seen == titles
+
+
+async def fill(database: Database, count: int) -> None:
+    statement = """
+        INSERT INTO apps.listings (id, user_id, app_id, title, title_folded)
+        SELECT CAST(lpad(to_hex(n), 32, '0') AS uuid), 'default', 'voice-rx',
+        'Visit ' || n, 'visit ' || n FROM generate_series(1, CAST(:count AS int)) AS n
+    """
+    async with database.session() as session:
+        await session.execute(text(statement), {"count": count})
+    connection = await database.connect()
+    await connection.execute("VACUUM ANALYZE apps.listings")
+    await connection.close()
+
+
+async def test_lists_and_searches_use_their_indexes(
+    own: Installation, own_database: Database
+) -> None:
+    client = await own.client()
+    await fill(own_database, 30_000)
+    plans = []
+    connection = await own_database.connect()
+    for statement in (
+        "SELECT id FROM apps.listings WHERE user_id = 'default' AND app_id = 'voice-rx' "
+        "ORDER BY id DESC LIMIT 100",
+        "SELECT id FROM apps.listings WHERE user_id = 'default' AND app_id = 'voice-rx' "
+        "AND apps.grams(title_folded) @> '{123,456}' AND strpos(title_folded, '123456') > 0",
+    ):
+        rows = await connection.fetch(f"EXPLAIN {statement}")
+        plans.append("\n".join(row[0] for row in rows))
+    await connection.close()
+    for plan in plans:
+        assert "Seq Scan" not in plan, plan
+    assert "ix_listings_grams" in plans[1]
+    assert await search(client, "visit 12345") == ["Visit 12345"]
+    assert await search(client, "29999") == ["Visit 29999"]
+
+
+async def test_the_total_is_right_whatever_happens(own: Installation) -> None:
+    client = await own.client()
+    made = await asyncio.gather(*(make(client, title=f"{n}") for n in range(50)))
+    gone = [f"{URL}/{row['id']}" for row in made[:20]]
+    query = {"app_id": "voice-rx"}
+    await asyncio.gather(*(client.delete(path, params=query) for path in gone))
+    answer = await client.get(URL, params=query)
+    assert answer.headers["x-total-count"] == "30"
+    assert len(answer.json()) == 30
+
+
+async def test_of_another_app_or_owner_there_is_nothing(own: Installation) -> None:
+    owner, admin = await own.person(Role.editor), await own.person(Role.admin)
+    made = await make(owner.client, title="Mine")
+    path = f"{URL}/{made['id']}"
+    assert (await owner.client.get(path)).status_code == 422
+    assert (await owner.client.delete(path)).status_code == 422
+    for client, app in ((owner.client, "kaira-bot"), (admin.client, "voice-rx")):
+        query = {"app_id": app}
+        assert (await client.get(path, params=query)).status_code == 404
+        assert (await client.delete(path, params=query)).status_code == 404
+        assert (await client.get(URL, params=query)).json() == []
+        assert (await client.get(f"{URL}/search", params={**query, "q": "Mine"})).json() == []
+    assert (await admin.client.put(path, json={"title": "x"})).status_code == 404
+    found = await owner.client.get(path, params={"app_id": "voice-rx"})
+    assert found.json() == made
+
+
+async def with_files(client: httpx2.AsyncClient) -> tuple[Any, list[Any]]:
+    files = [await upload(client, f"content {n}".encode(), f"{n}") for n in range(3)]
+    listing = await make(
+        client,
+        audio_file={"id": files[0]["id"], "name": "visit.wav"},
+        transcript_file={"file_id": files[1]["id"]},
+        structured_json_file={"id": "not an id", "file_id": files[2]["id"]},
+    )
+    return listing, files
+
+
+async def add_history(database: Database, entity_id: str, user_id: str = "default") -> None:
+    statement = """
+        INSERT INTO apps.history
+        (id, app_id, entity_type, entity_id, source_type, status, triggered_by, timestamp, user_id)
+        VALUES (gen_random_uuid(), 'voice-rx', 'listing', :entity, 'x', 'ok', 'manual', 1, :user)
+    """
+    async with database.session() as session:
+        await session.execute(text(statement), {"entity": entity_id, "user": user_id})
+
+
+async def history(database: Database) -> list[str]:
+    async with database.session() as session:
+        return list(await session.scalars(text("SELECT entity_id FROM apps.history ORDER BY 1")))
+
+
+async def test_a_listing_takes_files_and_history_along(
+    own: Installation, own_database: Database, settings: Settings
+) -> None:
+    client = await own.client()
+    before = stored(settings)
+    listing, _ = await with_files(client)
+    other, others = await with_files(client)
+    for entity, user in ((listing, "default"), (other, "default"), (listing, "else")):
+        await add_history(own_database, entity["id"], user)
+    path = f"{URL}/{listing['id']}"
+    answer = await client.delete(path, params={"app_id": "voice-rx"})
+    assert answer.status_code == 200
+    assert answer.json() == {"deleted": True, "id": listing["id"]}
+    assert (await client.get(path, params={"app_id": "voice-rx"})).status_code == 404
+    assert (await client.delete(path, params={"app_id": "voice-rx"})).status_code == 404
+    assert stored(settings) - before == {file["storage_path"] for file in others}
+    assert await rows(own_database) == 3
+    assert await removals(own_database) == 0
+    assert await history(own_database) == sorted([other["id"], listing["id"]]), "of its owner"
+
+
+async def test_a_file_of_another_listing_stays_until_the_last_one_goes(
+    own: Installation, settings: Settings
+) -> None:
+    client = await own.client()
+    before = stored(settings)
+    file = await upload(client)
+    first, second = [await make(client, audio_file={"id": file["id"]}) for _ in range(2)]
+    query = {"app_id": "voice-rx"}
+    await client.delete(f"{URL}/{first['id']}", params=query)
+    assert (await client.get(f"/api/files/{file['id']}")).status_code == 200
+    await client.delete(f"{URL}/{second['id']}", params=query)
+    assert (await client.get(f"/api/files/{file['id']}")).status_code == 404
+    assert stored(settings) == before
+
+
+async def test_listings_with_one_file_that_are_deleted_at_once(
+    own: Installation, settings: Settings
+) -> None:
+    client = await own.client()
+    before = stored(settings)
+    for _ in range(5):
+        file = await upload(client)
+        pair = [await make(client, audio_file={"id": file["id"]}) for _ in range(2)]
+        paths = [f"{URL}/{listing['id']}" for listing in pair]
+        query = {"app_id": "voice-rx"}
+        answers = await asyncio.gather(*(client.delete(path, params=query) for path in paths))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert (await client.get(f"/api/files/{file['id']}")).status_code == 404
+    assert stored(settings) == before
+
+
+async def test_files_of_others_are_not_taken_along(own: Installation) -> None:
+    owner, thief = await own.person(Role.editor), await own.person(Role.editor)
+    file = await upload(owner.client)
+    listing = await make(thief.client, audio_file={"id": file["id"]})
+    query = {"app_id": "voice-rx"}
+    await thief.client.delete(f"{URL}/{listing['id']}", params=query)
+    download = await owner.client.get(f"/api/files/{file['id']}/download")
+    assert download.status_code == 200
+
+
+async def test_a_listing_deleted_while_its_storage_is_down(
+    own: Installation, own_database: Database, settings: Settings
+) -> None:
+    client = await own.client()
+    before = stored(settings)
+    listing, _ = await with_files(client)
+    storage = own.app.state.storage
+    with Down(own.app):
+        answer = await client.delete(f"{URL}/{listing['id']}", params={"app_id": "voice-rx"})
+        assert answer.status_code == 200
+        assert await rows(own_database) == 0
+        assert await removals(own_database) == 3
+        assert await remove_due(own_database, storage) == 0
+    assert len(stored(settings) - before) == 3
+    await make_due(own_database)
+    assert await remove_due(own_database, storage) == 3
+    assert stored(settings) == before
+    assert await removals(own_database) == 0
+
+
+async def test_a_deletion_that_fails_loses_nothing(
+    own: Installation, own_database: Database, settings: Settings
+) -> None:
+    client = await own.client()
+    listing, files = await with_files(client)
+    refuse = """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+        CREATE CONSTRAINT TRIGGER refuse AFTER DELETE ON apps.listings
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse();
+    """
+    connection = await own_database.connect()
+    await connection.execute(refuse)
+    await connection.close()
+    path = f"{URL}/{listing['id']}"
+    answer = await client.delete(path, params={"app_id": "voice-rx"})
+    assert answer.status_code == 500
+    assert (await client.get(path, params={"app_id": "voice-rx"})).json() == listing
+    assert {file["storage_path"] for file in files} <= stored(settings)
+    assert await removals(own_database) == 0
+    for file in files:
+        download = await client.get(f"/api/files/{file['id']}/download")
+        assert download.status_code == 200
+
+
+async def test_unknown_ids(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    query = {"app_id": "voice-rx"}
+    for listing_id, status in ((str(UUID(int=1)), 404), ("0", 422)):
+        path = f"{URL}/{listing_id}"
+        assert (await client.get(path, params=query)).status_code == status
+        assert (await client.put(path, json={"title": "x"})).status_code == status
+        assert (await client.delete(path, params=query)).status_code == status
+    async with app.state.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Listing)) is not None
