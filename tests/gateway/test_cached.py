@@ -256,6 +256,8 @@ async def test_old_answers_are_removed(
 
 
 def test_only_a_zero_is_zero() -> None:
-    assert is_fixed(question())
+    for temperature in (0, 0.0, -0.0):
+        assert is_fixed({"temperature": temperature})
     for temperature in (False, None, "0", 0.01):
-        assert not is_fixed(ModelRequest([], {"temperature": temperature}))
+        assert not is_fixed({"temperature": temperature})
+    assert not is_fixed({})

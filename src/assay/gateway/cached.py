@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import Any
 
 import orjson
 
@@ -46,7 +47,7 @@ class CachedModel:
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
         """Answer in one piece, with `original` set where the answer is not new."""
-        if not is_fixed(request):
+        if not is_fixed(request.parameters):
             return await self._inner.complete(request)
         started = time.perf_counter()
         key = self._key(request)
@@ -82,7 +83,7 @@ class CachedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamPart]:
         """Answer piece by piece; a cached answer is one piece."""
-        if not is_fixed(request):
+        if not is_fixed(request.parameters):
             async with aclosing(self._inner.stream(request)) as parts:
                 async for part in parts:
                     yield part
@@ -105,9 +106,9 @@ class CachedModel:
         return hashlib.sha256(orjson.dumps(asked, option=options)).digest()
 
 
-def is_fixed(request: ModelRequest) -> bool:
-    """Whether the request says that its answer shall not vary."""
-    temperature = request.parameters.get("temperature")
+def is_fixed(parameters: Mapping[str, Any]) -> bool:
+    """Whether parameters say that the answer shall not vary."""
+    temperature = parameters.get("temperature")
     return temperature == 0 and not isinstance(temperature, bool)
 
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from uuid import UUID
 
 from assay.core.database import Database
+from assay.gateway.cache import CacheMode
+from assay.gateway.cached import is_fixed
 from assay.gateway.service import DEFAULT_CONCURRENCY, Gateway
 from assay.gateway.slots import Slots
 from assay.jobs.handler import RunningJob
@@ -323,7 +325,9 @@ def _work_of(
     """How the cells of one model are worked on."""
     if specification.rescored_from_id is not None:
         return lambda holder, cell: regrade_cell(holder, specification, cell, judging)
-    model = gateway.model(choice.name, slots, specification.cache)
+    # What the cache is not for does not pass through it.
+    cache = specification.cache if is_fixed(choice.parameters) else CacheMode.off
+    model = gateway.model(choice.name, slots, cache)
     return lambda holder, cell: work_cell(holder, specification, cell, model, judging)
 
 
