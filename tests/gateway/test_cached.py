@@ -258,6 +258,6 @@ async def test_old_answers_are_removed(
 def test_only_a_zero_is_zero() -> None:
     for temperature in (0, 0.0, -0.0):
         assert is_fixed({"temperature": temperature})
-    for temperature in (False, None, "0", 0.01):
-        assert not is_fixed({"temperature": temperature})
+    for other in (False, None, "0", 0.01):
+        assert not is_fixed({"temperature": other})
     assert not is_fixed({})
