@@ -22,8 +22,10 @@ def kept(settings: Settings) -> Settings:
 
 
 async def fill(database: Database, count: int, age: timedelta) -> None:
-    """So many of each kind, of an age."""
+    """So many of each kind, of an age, all at once: nobody clears up in between."""
     connection = await database.connect()
+    transaction = connection.transaction()
+    await transaction.start()
     await connection.execute(
         "INSERT INTO events.events (type, topic, data, created_at) "
         "SELECT 'x', 'runs', '{}', now() - $2::interval FROM generate_series(1, $1)",
@@ -66,6 +68,7 @@ async def fill(database: Database, count: int, age: timedelta) -> None:
         count,
         age,
     )
+    await transaction.commit()
     await connection.close()
 
 
