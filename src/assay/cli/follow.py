@@ -8,9 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
 
-from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
+from assay.core.database import DATABASE_ERRORS, Database, is_disconnect
 from assay.core.errors import SetupError
 from assay.identity.actor import LOCAL_ACTOR
 from assay.playground.runs.models import EvalRun, RunStatus
@@ -105,7 +104,7 @@ async def _look(database: Database, runs: Sequence[UUID], display: Display) -> S
     try:
         async with database.session() as session:
             return Standing(*(await session.execute(statement)).one())
-    except (DBAPIError, *CONNECTION_ERRORS) as error:
+    except DATABASE_ERRORS as error:
         if not is_disconnect(error):
             raise
         display.say("The database does not answer; waiting for it.")

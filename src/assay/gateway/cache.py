@@ -6,27 +6,17 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-import asyncpg
 import orjson
 import structlog
 from sqlalchemy import Index, LargeBinary, String, delete, func, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from assay.core.database import CONNECTION_ERRORS, Base, CreatedAt, Database, Json
+from assay.core.database import DATABASE_ERRORS, Base, CreatedAt, Database, Json
 
 log = structlog.get_logger(__name__)
 
 Answer = Mapping[str, Any]
-
-DATABASE_ERRORS = (
-    DBAPIError,
-    PoolTimeoutError,
-    asyncpg.PostgresError,
-    *CONNECTION_ERRORS,
-)
 
 FIND = "SELECT key, response::text FROM gateway.response_cache WHERE key = ANY($1::bytea[])"
 STORE = """

@@ -10,9 +10,8 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy.exc import DBAPIError
 
-from assay.core.database import CONNECTION_ERRORS, Database, is_disconnect
+from assay.core.database import DATABASE_ERRORS, Database, is_disconnect
 from assay.playground.runs.models import RunStatus
 
 log = structlog.get_logger(__name__)
@@ -224,7 +223,7 @@ class ResultWriter:
             except (asyncpg.ForeignKeyViolationError, asyncpg.DeadlockDetectedError):
                 # An item was deleted between the look and the insert: look again.
                 await asyncio.sleep(0)
-            except (DBAPIError, *CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            except DATABASE_ERRORS as error:
                 if not is_disconnect(error):
                     raise
                 log.warning(
