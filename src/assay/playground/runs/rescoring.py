@@ -7,16 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assay.gateway.service import Gateway
 from assay.identity.actor import Actor
 from assay.playground.datasets.models import Dataset
-from assay.playground.runs.idempotency import Once, find_earlier, mark
+from assay.playground.runs.idempotency import Once, find_earlier
 from assay.playground.runs.judges import check_judges
 from assay.playground.runs.models import EvalRun
 from assay.playground.runs.schemas import EvalRunRescore
-from assay.playground.runs.service import (
-    RunStillActive,
-    enqueue_plan,
-    get_own_run,
-    record_run,
-)
+from assay.playground.runs.service import RunStillActive, get_own_run
+from assay.playground.runs.starting import begin_run
 
 
 async def rescore_run(
@@ -70,9 +66,5 @@ async def rescore_run(
         total=source.total,
         created_by=actor.user_id,
     )
-    mark(run, once)
-    session.add(run)
-    await session.flush()
-    await enqueue_plan(session, actor, run)
-    record_run(session, actor, "run.created", run)
+    await begin_run(session, actor, run, once)
     return run

@@ -82,12 +82,17 @@ async def create_run(
         total=estimated.cells,
         created_by=actor.user_id,
     )
+    await begin_run(session, actor, run, once)
+    return run
+
+
+async def begin_run(session: AsyncSession, actor: Actor, run: EvalRun, once: Once | None) -> None:
+    """Store a new run with the job that plans it; `once` is the request that it answers."""
     mark(run, once)
     session.add(run)
     await session.flush()
     await enqueue_plan(session, actor, run)
     record_run(session, actor, "run.created", run)
-    return run
 
 
 async def estimate_run(
