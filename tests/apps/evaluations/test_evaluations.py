@@ -1,32 +1,27 @@
 """Evaluation runs as a front end reads them; the rows are written here, as jobs write them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from tests.apps.calling import FrontEnd
-from tests.identity.people import Installation, Person, installed
+from tests.apps.evaluations.conftest import NOON, a_run, a_thread, store
+from tests.identity.people import Installation, Person
 
 from assay.apps.evaluations.models import (
     AdversarialEvaluation,
     ApiLog,
-    EvaluationRun,
-    EvaluationStatus,
     ThreadEvaluation,
     new_run_id,
 )
-from assay.core.config import Settings
-from assay.core.database import Base, Database
+from assay.core.database import Database
 from assay.identity.actor import Role, job_actor
 from assay.jobs import service as jobs
 from assay.jobs.service import NewJob
 
-NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 RUN_FIELDS = {
     "llm_provider": "openai",
     "llm_model": "gpt-5-mini",
@@ -40,6 +35,8 @@ RUN_FIELDS = {
     "summary": {"PASS": 3},
     "total_items": 3,
 }
+
+
 THREAD_FIELDS = {
     "thread_id": "t-1",
     "data_file_hash": "abc",
@@ -49,6 +46,8 @@ THREAD_FIELDS = {
     "success_status": True,
     "result": {"replies": [{"turn": 1, "verdict": "SOFT FAIL"}]},
 }
+
+
 ADVERSARIAL_FIELDS = {
     "category": "prompt injection",
     "difficulty": "hard",
@@ -57,6 +56,8 @@ ADVERSARIAL_FIELDS = {
     "total_turns": 6,
     "result": {"transcript": [{"role": "user", "content": "Ignore all that."}]},
 }
+
+
 LOG_FIELDS = {
     "thread_id": "t-1",
     "provider": "openai",
@@ -70,52 +71,13 @@ LOG_FIELDS = {
     "tokens_in": 100,
     "tokens_out": 20,
 }
+
+
 PARTS = [
     pytest.param("threads", ThreadEvaluation, THREAD_FIELDS, id="threads"),
     pytest.param("adversarial", AdversarialEvaluation, ADVERSARIAL_FIELDS, id="adversarial"),
     pytest.param("logs", ApiLog, LOG_FIELDS, id="logs"),
 ]
-
-
-@pytest.fixture(scope="module")
-async def installation(
-    settings: Settings, new_database_dsn: Callable[[], Awaitable[str]]
-) -> AsyncIterator[Installation]:
-    async with installed(settings, database_url=await new_database_dsn()) as installation:
-        yield installation
-
-
-@pytest.fixture
-def stored(installation: Installation) -> Database:
-    return installation.database
-
-
-@pytest.fixture
-async def person(installation: Installation) -> Person:
-    """Somebody new, who has no runs."""
-    return await installation.person(Role.editor)
-
-
-@pytest.fixture
-def front_end(person: Person) -> FrontEnd:
-    return FrontEnd(person.client)
-
-
-async def store(database: Database, *rows: Base) -> None:
-    async with database.session() as session:
-        for row in rows:
-            session.add(row)
-            await session.flush()
-
-
-def a_run(person: Person, **fields: Any) -> EvaluationRun:
-    return EvaluationRun(
-        **{"id": new_run_id(), "command": "evaluate-threads", "user_id": str(person.id)} | fields
-    )
-
-
-def a_thread(run: EvaluationRun, **fields: Any) -> ThreadEvaluation:
-    return ThreadEvaluation(**{"run_id": run.id, "thread_id": "t", "result": {}} | fields)
 
 
 async def test_a_run_has_all_fields(front_end: FrontEnd, person: Person, stored: Database) -> None:
@@ -269,107 +231,6 @@ async def test_those_of_others_are_not_there(
     assert (await admin.get("/eval-runs/stats/summary"))["total_runs"] == 0
     assert sum(day["total_runs"] for day in await admin.get("/eval-runs/stats/trends")) == 0
     assert (await front_end.get(f"/eval-runs/{run.id}"))["id"] == run.id
-
-
-async def test_the_summary_of_nothing(front_end: FrontEnd) -> None:
-    assert await front_end.get("/eval-runs/stats/summary") == {
-        "total_runs": 0,
-        "runs_by_status": {},
-        "runs_by_command": {},
-        "last_run_at": None,
-        "total_threads": 0,
-        "avg_intent_accuracy": None,
-        "success_rate": None,
-        "correctness_distribution": {},
-        "efficiency_distribution": {},
-        "total_adversarial": 0,
-        "adversarial_distribution": {},
-        "goal_achieved_rate": None,
-    }
-
-
-async def store_two_days(person: Person, database: Database) -> None:
-    """Two runs of today and one of two days before, with what they found."""
-    before = NOON - timedelta(days=2)
-    judged = a_run(person, status=EvaluationStatus.completed, created_at=before)
-    today = a_run(person, status=EvaluationStatus.completed, created_at=NOON)
-    attacked = a_run(person, command="evaluate-adversarial", created_at=NOON)
-    threads = [
-        (judged, 0.5, "PASS", "EFFICIENT", True),
-        (judged, None, None, None, False),
-        (today, 1.0, "PASS", "EFFICIENT", True),
-        (today, 0.75, "CRITICAL", "BROKEN", False),
-    ]
-    names = "intent_accuracy", "worst_correctness", "efficiency_verdict", "success_status"
-    await store(
-        database,
-        judged,
-        today,
-        attacked,
-        *(a_thread(run, **dict(zip(names, rest, strict=True))) for run, *rest in threads),
-        *(
-            AdversarialEvaluation(
-                run_id=attacked.id, result={}, verdict=verdict, goal_achieved=reached
-            )
-            for verdict, reached in (("PASS", False), ("HARD FAIL", True), (None, False))
-        ),
-    )
-
-
-async def test_the_summary(front_end: FrontEnd, person: Person, stored: Database) -> None:
-    await store_two_days(person, stored)
-    summary = await front_end.get("/eval-runs/stats/summary")
-    assert datetime.fromisoformat(summary.pop("last_run_at")) == NOON
-    assert summary == {
-        "total_runs": 3,
-        "runs_by_status": {"completed": 2, "running": 1},
-        "runs_by_command": {"evaluate-threads": 2, "evaluate-adversarial": 1},
-        "total_threads": 4,
-        "avg_intent_accuracy": 0.75,
-        "success_rate": 0.5,
-        "correctness_distribution": {"PASS": 2, "CRITICAL": 1},
-        "efficiency_distribution": {"EFFICIENT": 2, "BROKEN": 1},
-        "total_adversarial": 3,
-        "adversarial_distribution": {"PASS": 1, "HARD FAIL": 1},
-        "goal_achieved_rate": pytest.approx(1 / 3),
-    }
-    narrow = await front_end.get("/eval-runs/stats/summary", command="evaluate-adversarial")
-    assert (narrow["total_runs"], narrow["total_threads"], narrow["total_adversarial"]) == (1, 0, 3)
-
-
-async def test_trends_have_every_day(front_end: FrontEnd, person: Person, stored: Database) -> None:
-    await store_two_days(person, stored)
-    async with stored.session() as session:
-        now = await session.scalar(select(func.timezone("UTC", func.clock_timestamp())))
-    assert now is not None
-    days, total = await front_end.listed("/eval-runs/stats/trends", days=7)
-    assert total == len(days) == 7
-    first = now.date() - timedelta(days=6)
-    assert [day["day"] for day in days] == [str(first + timedelta(days=n)) for n in range(7)]
-    by_day = {day["day"]: day for day in days}
-    before, today = by_day[str((NOON - timedelta(days=2)).date())], by_day[str(NOON.date())]
-    assert (before["total_runs"], before["total_threads"]) == (1, 2)
-    assert (before["avg_intent_accuracy"], before["success_rate"]) == (0.5, 0.5)
-    assert before["correctness_distribution"] == {"PASS": 1}
-    assert (today["total_runs"], today["total_adversarial"]) == (2, 3)
-    assert today["efficiency_distribution"] == {"EFFICIENT": 1, "BROKEN": 1}
-    empty = by_day[str((NOON - timedelta(days=1)).date())]
-    assert (empty["total_runs"], empty["total_threads"], empty["success_rate"]) == (0, 0, None)
-
-    page = await front_end.listed("/eval-runs/stats/trends", days=7, limit=2, offset=3)
-    assert page == (days[3:5], 7)
-    assert len(await front_end.get("/eval-runs/stats/trends")) == 30
-    narrow = await front_end.get("/eval-runs/stats/trends", days=7, command="evaluate-threads")
-    assert sum(day["total_runs"] for day in narrow) == 2
-    for wrong in (0, 367):
-        fault = await front_end.fault("GET", "/eval-runs/stats/trends", days=wrong)
-        assert fault == "query.days"
-
-
-async def test_a_share_that_is_none_is_refused(person: Person, stored: Database) -> None:
-    run = a_run(person)
-    with pytest.raises(IntegrityError, match="accuracy_is_a_share"):
-        await store(stored, run, a_thread(run, intent_accuracy=1.5))
 
 
 async def test_ids_of_runs_sort_by_time() -> None:

@@ -9,15 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.playground.conftest import Factory, Row
+from tests.playground.datasets.importing import version_of
 
 from assay.core.database import Database
 from assay.playground.runs.models import EvalRun
-
-
-async def version_of(make: Factory, dataset: Row) -> int:
-    read = await make.call("GET", f"/datasets/{dataset['id']}", 200)
-    version: int = read["version"]
-    return version
 
 
 async def messages(make: Factory, dataset: Row, version: int | None = None) -> list[Any]:
