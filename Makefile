@@ -72,8 +72,10 @@ bench-results: $(READY) ## Only: pages of a run of 100,000 cells, while another 
 bench-upload: $(READY) ## Only: the upload of 2 GB, and the memory it takes
 	@$(BIN)/python benchmarks/upload.py $(ARGS)
 
-bench-apps: $(READY) ## Only: lists and searches of the Apps API over a million rows
-	@$(BIN)/python benchmarks/apps_lists.py $(ARGS)
+bench-apps: $(READY) ## Only: lists, searches and history of a million rows, and tags
+	@$(BIN)/python benchmarks/apps_lists.py; lists=$$?; \
+		$(BIN)/python benchmarks/apps_history.py; history=$$?; \
+		$(BIN)/python benchmarks/apps_tags.py && exit $$((lists + history))
 
 bench-promptfoo: $(READY) ## Hold grading and speed against promptfoo, from npm
 	@$(BIN)/python benchmarks/promptfoo_agreement.py $(ARGS)

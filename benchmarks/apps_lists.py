@@ -46,7 +46,10 @@ SEARCHES = (
     "visit",
     "CALL OF LESLIE",
     "99",
+    "777",
+    # Some 16,000 match, and all of them are old.
     "grace 1",
+    "grace 12",
     "grace 77",
     "consultation of ada 9",
     "ada 123",

@@ -1,12 +1,12 @@
 """The worker put together: the job engine with the handlers of all rooms and the model gateway."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from assay.core.config import Settings
 from assay.core.database import Database
+from assay.core.memory import keep_what_is_there
 from assay.gateway.cache import ResponseCache
 from assay.gateway.credentials.store import CredentialStore
 from assay.gateway.leases import SharedLimits
@@ -46,10 +46,7 @@ async def run_worker(
         slots=settings.worker_jobs,
         shutdown_seconds=settings.shutdown_seconds,
     )
-    # What is there now stays: without it, a full garbage collection is a pause of a few
-    # milliseconds instead of many.
-    gc.collect()
-    gc.freeze()
+    keep_what_is_there()
     task = asyncio.create_task(worker.run())
     async with keep_house(settings, database):
         try:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from assay.cli.process import on_stop
 from assay.core.config import Settings
 from assay.core.errors import SetupError
+from assay.core.memory import keep_what_is_there
 from assay.events.stream import TRANSPORT
 
 _NOT_OURS = {errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN}
@@ -114,6 +115,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        keep_what_is_there()
         self._on_ready()
 
     @contextmanager

@@ -29,6 +29,10 @@ __all__ = ["TARGET_POSTGRES_VERSION", "LocalServer", "PostgresServer", "get_serv
 START_SECONDS = 120
 # What macOS takes; Linux takes four bytes more.
 LONGEST_SOCKET_ADDRESS = 103
+# PostgreSQL's own 128 MB are too few for tables of a million rows. What is not used of it takes
+# no memory.
+MOST_BUFFERS = 512 * 2**20
+LEAST_BUFFERS = 128 * 2**20
 
 
 class LocalServer(PostgresServer):
@@ -110,11 +114,12 @@ class LocalServer(PostgresServer):
 
     def _run(self) -> None:
         folder = shlex.quote(str(self._socket_folder()))
+        options = f'-h "" -k {folder} -c shared_buffers={_buffers() // 1024}kB'
         pgexec(
             "pg_ctl",
             (
                 *("-D", str(self.pgdata), "-l", str(self.log)),
-                *("-w", "-t", str(START_SECONDS), "-o", f'-h "" -k {folder}', "start"),
+                *("-w", "-t", str(START_SECONDS), "-o", options, "start"),
             ),
             bin_path=self.bin_path,
             user=self.system_user,
@@ -141,3 +146,8 @@ class LocalServer(PostgresServer):
         os.chown(folder, owner, -1)
         folder.chmod(0o700)
         return folder
+
+
+def _buffers() -> int:
+    """Bytes of memory for pages of tables: a sixteenth of the machine's, within bounds."""
+    return max(LEAST_BUFFERS, min(psutil.virtual_memory().total // 16, MOST_BUFFERS))

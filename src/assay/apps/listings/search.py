@@ -19,10 +19,10 @@ from assay.apps.totals import kept_total
 from assay.core.offsets import OffsetPage
 from assay.identity.actor import Actor
 
-NEWEST = 20_000
+NEWEST = 5_000
 # Above that, going through all from the newest on is the shorter way to a page, unless those that
 # match are all old.
-MOST_BY_PIECES = 50_000
+MOST_BY_PIECES = 20_000
 
 
 class Found(NamedTuple):
@@ -37,8 +37,8 @@ async def find(
 ) -> Found:
     """The page of an app's listings whose folded title has `key` in it.
 
-    The total is exact where fewer than 50,000 match and few of the newest do, or where somebody
-    has up to 20,000 listings; else there are at least so many.
+    The total is exact where fewer than 20,000 match and few of the newest do, or where somebody
+    has up to 5,000 listings; else there are at least so many.
     """
     end = page.offset + page.limit
     mine = (owned(actor, Listing.user_id), Listing.app_id == app_id)
