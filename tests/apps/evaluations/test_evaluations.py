@@ -171,6 +171,7 @@ async def test_how_one_conversation_scored_over_runs(
         others,
         *(a_thread(run, thread_id="visit 7", intent_accuracy=0.5) for run in runs),
         a_thread(runs[0], thread_id="visit 8"),
+        a_thread(runs[0], thread_id="ward/2/history"),
         a_thread(others, thread_id="visit 7"),
     )
     rows, total = await front_end.listed("/threads/visit 7/history")
@@ -179,6 +180,9 @@ async def test_how_one_conversation_scored_over_runs(
     assert {row["thread_id"] for row in rows} == {"visit 7"}
     assert await front_end.listed("/threads/visit 7/history", limit=1, offset=2) == ([rows[2]], 3)
     assert await front_end.listed("/threads/visit 7/history", offset=3) == ([], 3)
+    for named in ("ward/2/history", "ward%2F2%2Fhistory"):
+        [row], _ = await front_end.listed(f"/threads/{named}/history")
+        assert row["thread_id"] == "ward/2/history"
     await front_end.get("/threads/nothing/history", 404)
     await front_end.get(f"/threads/{'a' * 201}/history", 422)
 

@@ -129,7 +129,8 @@ async def list_run_logs(
 
 
 @threads.get(
-    "/{thread_id}/history",
+    # What others name their threads may have slashes in it.
+    "/{thread_id:path}/history",
     response_model=list[ThreadEvaluationRead],
     responses=problems(ThreadNotFound),
 )
