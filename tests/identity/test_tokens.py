@@ -207,3 +207,9 @@ def test_keys_are_random_and_each_mistype_is_found_without_a_look_up() -> None:
     for wrong in (key + "x", key[:10] + "ü" + key[11:], key + "\n", f" {key}", key.swapcase()):
         with pytest.raises(Unauthorized):
             key_lookup(wrong)
+
+
+async def test_a_token_of_a_server_whose_clock_is_ahead_is_taken(
+    installation: Installation, forger: Forger
+) -> None:
+    assert (await ask(installation, forger.make(iat=time.time() + 5))).status_code == 200

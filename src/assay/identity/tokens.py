@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 import string
+import time
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from assay.core.secrets import SecretKey
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
+CLOCK_SKEW = timedelta(seconds=30)
+"""How far the clock of the server that signed a token may be ahead of ours."""
 KEY_PREFIX = "ask_"
 
 _ALGORITHM = "HS256"
@@ -96,8 +99,10 @@ class AccessTokens:
                 algorithms=[_ALGORITHM],
                 audience=_AUDIENCE,
                 issuer=_ISSUER,
-                options={"require": ["exp", "iat", "sub", "sid"]},
+                options={"require": ["exp", "iat", "sub", "sid"], "verify_iat": False},
             )
+            if claims["iat"] > time.time() + CLOCK_SKEW.total_seconds():
+                raise TokenRefused
             return AccessClaims(UUID(claims["sub"]), UUID(claims["sid"]))
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None

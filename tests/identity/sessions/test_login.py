@@ -130,7 +130,7 @@ async def test_a_password_that_is_changed_while_it_is_verified_lets_nobody_in(
     assert problem(await attempt) == (401, "login_refused")
 
 
-async def _until_somebody_waits(installation: Installation) -> None:
+async def _until_somebody_waits(installation: Installation, waiters: int = 1) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -138,7 +138,7 @@ async def _until_somebody_waits(installation: Installation) -> None:
     async with asyncio.timeout(10):
         while True:
             async with installation.database.session() as session:
-                if await session.scalar(waiting):
+                if (await session.scalar(waiting) or 0) >= waiters:
                     return
             await asyncio.sleep(0.01)
 
@@ -152,6 +152,19 @@ async def test_a_hash_of_older_parameters_is_renewed(installation: Installation)
     assert renewed is not None
     assert renewed.split("$")[3] != weak.split("$")[3]
     await sign_in(installation, user.email)
+
+
+async def test_two_sign_ins_may_renew_a_hash_at_once(installation: Installation) -> None:
+    weak = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8192),)).hash(PASSWORD)
+    user = await installation.row(Role.viewer, password_hash=weak)
+    async with installation.database.session() as session:
+        # Both have verified against the old hash before either can write.
+        await session.execute(select(User).where(User.id == user.id).with_for_update())
+        attempts = [
+            asyncio.create_task(log_in(installation, user.email, PASSWORD)) for _ in range(2)
+        ]
+        await _until_somebody_waits(installation, 2)
+    assert [(await attempt).status_code for attempt in attempts] == [200, 200]
 
 
 @pytest.mark.parametrize(

@@ -92,33 +92,42 @@ async def log_in(
     """
     async with database.session() as session:
         wait = await count_attempt(session, email, device.address)
-        user = await session.scalar(select(User).where(User.email == email))
     if wait is not None:
         raise TooManyAttempts(retry_after=wait)
+    while True:
+        verified, renewed = await _verify(database, email, password, device)
+        async with database.session() as session:
+            user = await _hold_verified(session, verified)
+            if user is not None:
+                await forgive(session, email, device.address)
+                user.password_hash = renewed or user.password_hash
+                return await _begin(session, authenticator, user, device)
+
+
+async def _verify(
+    database: Database, email: str, password: str, device: Device
+) -> tuple[User, str | None]:
+    """The user whose password this is, and a new hash where the stored one is out of date."""
+    async with database.session() as session:
+        user = await session.scalar(select(User).where(User.email == email))
     right, renewed = await verify_password(password, user.password_hash if user else None)
     if user is None or not right or not user.is_active:
         log.info("sign-in refused", address=device.address)
         raise LoginRefused
-    async with database.session() as session:
-        await forgive(session, email, device.address)
-        user = await _hold_verified(session, user)
-        user.password_hash = renewed or user.password_hash
-        return await _begin(session, authenticator, user, device)
+    return user, renewed
 
 
-async def _hold_verified(session: AsyncSession, verified: User) -> User:
-    """The user, read again: while we verified they may have been switched off.
+async def _hold_verified(session: AsyncSession, verified: User) -> User | None:
+    """The user, if all is as it was when we verified.
 
-    Or they have got a new password, and whoever came with the old one is not let in any more.
+    They may have been switched off or got a new password meanwhile, and whoever came with the old
+    one is not let in any more; or another sign-in has renewed the hash of the same password.
     """
-    held = await session.scalar(
+    return await session.scalar(
         select(User)
         .where(User.id == verified.id, User.is_active, User.password_hash == verified.password_hash)
         .with_for_update(key_share=True)
     )
-    if held is None:
-        raise LoginRefused
-    return held
 
 
 async def _begin(
@@ -267,8 +276,10 @@ async def change_password(database: Database, actor: Actor, change: PasswordChan
         raise LoginRefused("The current password is not right.")
     new_hash = await hash_password(change.new.get_secret_value())
     async with database.session() as session:
-        await forgive(session, user.email, None)
         held = await _hold_verified(session, user)
+        if held is None:
+            raise LoginRefused
+        await forgive(session, user.email, None)
         held.password_hash = new_hash
         await end_sessions(session, user.id, "password changed", but=actor.session_id)
         record(session, actor, Change(Topic.users, "user.password_changed", user.id))
