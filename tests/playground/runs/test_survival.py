@@ -284,10 +284,11 @@ def _pg_ctl(home: Path, *arguments: str) -> None:
 
 def _restart_postgresql(home: Path) -> None:
     """Stop at once, as in a crash, and start again a few seconds later."""
-    options = (home / "postgresql" / "postmaster.opts").read_text()
+    options = shlex.split((home / "postgresql" / "postmaster.opts").read_text())
     _pg_ctl(home, "-m", "immediate", "stop")
     time.sleep(3)
-    _pg_ctl(home, "-o", f'-h "" -k {shlex.split(options)[-1]}', "start")
+    folder = shlex.quote(options[options.index("-k") + 1])
+    _pg_ctl(home, "-o", f'-h "" -k {folder}', "start")
 
 
 @pytest.mark.timeout(180)
