@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
-    ColumnElement,
     Index,
     Select,
     UniqueConstraint,
@@ -29,9 +28,11 @@ from assay.apps.access import owned
 from assay.apps.columns import AppId, LongText, Number, Str50, Str200, UserId
 from assay.apps.defaults import Defaults, read_defaults
 from assay.apps.recording import tell
+from assay.apps.turns import take_turns
 from assay.core.database import Base, CreatedAt, UpdatedAt
 from assay.core.errors import Conflict, NotFound
 from assay.core.offsets import OffsetPage
+from assay.core.schemas import Input
 from assay.identity.actor import Actor
 from assay.identity.audit.service import changed_fields
 
@@ -100,13 +101,16 @@ async def list_versions(
     page: OffsetPage,
     kind: Kind[Row],
     app_id: str,
-    prompt_type: str | None,
-    *conditions: ColumnElement[bool],
+    **wanted: str | None,
 ) -> Sequence[Row]:
-    """A page of the actor's versions for an app, newest first."""
-    query = _own(actor, kind).where(kind.model.app_id == app_id, *conditions)
-    if prompt_type is not None:
-        query = query.where(kind.model.prompt_type == prompt_type)
+    """A page of the actor's versions for an app, newest first.
+
+    `wanted` are columns and what they have to be; None for whatever it is.
+    """
+    query = _own(actor, kind).where(kind.model.app_id == app_id)
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(getattr(kind.model, column) == value)
     return await page.fetch(session, query, kind.model.id.desc())
 
 
@@ -125,11 +129,10 @@ async def get_version(
     return row
 
 
-async def create_version(
-    session: AsyncSession, actor: Actor, kind: Kind[Row], fields: Mapping[str, Any]
-) -> Row:
-    """Store the next version; `fields` are its columns, with app and type."""
-    await _take_turns(session, actor, kind, fields["app_id"])
+async def create_version(session: AsyncSession, actor: Actor, kind: Kind[Row], new: Input) -> Row:
+    """Store the next version; `new` has its columns, with app and type."""
+    fields = new.model_dump()
+    await take_turns(session, actor, kind.model, fields["app_id"])
     return await _add(session, actor, kind, fields)
 
 
@@ -138,15 +141,15 @@ async def update_version(
     actor: Actor,
     kind: Kind[Row],
     number: int,
-    fields: Mapping[str, Any],
+    changes: Input,
 ) -> Row:
-    """Change columns of a version; its number stays.
+    """Change the columns that were sent; the number of the version stays.
 
     Raises:
         NotFound: as the kind has it.
     """
     row = await get_version(session, actor, kind, number, lock=True)
-    for name, value in fields.items():
+    for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(row, name, value)
     told = changed_fields(row)
     await session.flush()
@@ -185,7 +188,7 @@ async def ensure_defaults(
     defaults = (await asyncio.to_thread(read_defaults, kind.defaults)).get(app_id, ())
     if not defaults:
         return []
-    await _take_turns(session, actor, kind, app_id)
+    await take_turns(session, actor, kind.model, app_id)
     types = [default["prompt_type"] for default in defaults]
     there = {row.prompt_type: row for row in await _newest_defaults(session, actor, kind, app_id)}
     for default in defaults:
@@ -203,12 +206,6 @@ async def _newest_defaults(
     query = query.ext(distinct_on(model.prompt_type))
     query = query.order_by(model.prompt_type, model.version.desc())
     return (await session.scalars(query)).all()
-
-
-async def _take_turns(session: AsyncSession, actor: Actor, kind: Kind[Row], app_id: str) -> None:
-    """Wait until nobody else writes versions of this app and owner."""
-    key = f"{kind.model.__tablename__} {actor.user_id} {app_id}"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 async def _add(

@@ -101,7 +101,7 @@ async def list_run_threads(
     session: Session, actor: AppReader, page: OffsetPaging, app_run_id: RunId
 ) -> Sequence[ThreadEvaluation]:
     """List the conversations that a run judged, newest first."""
-    return await service.list_threads(session, actor, page, app_run_id)
+    return await service.list_parts(session, actor, page, ThreadEvaluation, app_run_id)
 
 
 @router.get(
@@ -113,7 +113,7 @@ async def list_run_adversarial(
     session: Session, actor: AppReader, page: OffsetPaging, app_run_id: RunId
 ) -> Sequence[AdversarialEvaluation]:
     """List the adversarial conversations of a run, newest first."""
-    return await service.list_adversarial(session, actor, page, app_run_id)
+    return await service.list_parts(session, actor, page, AdversarialEvaluation, app_run_id)
 
 
 @router.get(
@@ -125,7 +125,7 @@ async def list_run_logs(
     session: Session, actor: AppReader, page: OffsetPaging, app_run_id: RunId
 ) -> Sequence[ApiLog]:
     """List the model calls of a run, newest first."""
-    return await service.list_logs(session, actor, page, app_run_id)
+    return await service.list_parts(session, actor, page, ApiLog, app_run_id)
 
 
 @threads.get(

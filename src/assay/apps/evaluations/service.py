@@ -87,37 +87,17 @@ async def delete_run(session: AsyncSession, actor: Actor, run_id: str) -> None:
     tell(session, actor, "evaluation_run.deleted", run_id, command=run.command)
 
 
-async def list_threads(
-    session: AsyncSession, actor: Actor, page: OffsetPage, run_id: str
-) -> Sequence[ThreadEvaluation]:
-    """A page of the conversations that a run judged, newest first.
+async def list_parts(
+    session: AsyncSession, actor: Actor, page: OffsetPage, part: type[_Part], run_id: str
+) -> Sequence[_Part]:
+    """A page of what belongs to a run, newest first: of the table `part`.
 
     Raises:
         EvaluationRunNotFound
     """
-    return await _list_parts(session, actor, page, ThreadEvaluation, run_id)
-
-
-async def list_adversarial(
-    session: AsyncSession, actor: Actor, page: OffsetPage, run_id: str
-) -> Sequence[AdversarialEvaluation]:
-    """A page of the adversarial conversations of a run, newest first.
-
-    Raises:
-        EvaluationRunNotFound
-    """
-    return await _list_parts(session, actor, page, AdversarialEvaluation, run_id)
-
-
-async def list_logs(
-    session: AsyncSession, actor: Actor, page: OffsetPage, run_id: str
-) -> Sequence[ApiLog]:
-    """A page of the model calls of a run, newest first.
-
-    Raises:
-        EvaluationRunNotFound
-    """
-    return await _list_parts(session, actor, page, ApiLog, run_id)
+    await get_run(session, actor, run_id)
+    query: Select[_Part] = select(part).where(part.run_id == run_id)
+    return await page.fetch(session, query, part.id.desc(), total=counted_total(query, page))
 
 
 async def list_thread_history(
@@ -137,11 +117,3 @@ async def list_thread_history(
     if not page.total:
         raise ThreadNotFound
     return found
-
-
-async def _list_parts(
-    session: AsyncSession, actor: Actor, page: OffsetPage, part: type[_Part], run_id: str
-) -> Sequence[_Part]:
-    await get_run(session, actor, run_id)
-    query: Select[_Part] = select(part).where(part.run_id == run_id)
-    return await page.fetch(session, query, part.id.desc(), total=counted_total(query, page))

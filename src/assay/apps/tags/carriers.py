@@ -1,6 +1,6 @@
 """The messages that carry a tag, changed all at once by one statement.
 
-Whoever calls these has taken turns (`counting`).
+Whoever calls these has taken turns (`apps.turns`).
 """
 
 from typing import Any

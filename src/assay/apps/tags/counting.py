@@ -2,24 +2,18 @@
 
 Counts of an owner's app are changed by one transaction at a time: it takes its turn before it
 looks at a message or locks anything, and holds it until its commit. So no renaming misses a
-message, and nobody waits in a circle.
+message, and nobody waits in a circle (`apps.turns`).
 """
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Integer, Text, cast, func, select, update
+from sqlalchemy import Integer, Text, cast, func, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.apps.access import owned
 from assay.apps.tags.models import Tag
 from assay.identity.actor import Actor
-
-
-async def take_turns(session: AsyncSession, actor: Actor, app_id: str) -> None:
-    """Wait until nobody else changes tags of this app and owner."""
-    key = f"apps.tags {actor.user_id} {app_id}"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 async def count_up(

@@ -14,9 +14,9 @@ from assay.apps.tags.carriers import (
     rename_on_messages,
     take_off_messages,
 )
-from assay.apps.tags.counting import take_turns
 from assay.apps.tags.models import Tag
 from assay.apps.tags.schemas import TagCreate
+from assay.apps.turns import take_turns
 from assay.core.errors import Conflict, NotFound
 from assay.core.offsets import OffsetPage
 from assay.identity.actor import Actor
@@ -52,7 +52,7 @@ async def create_tag(session: AsyncSession, actor: Actor, new: TagCreate) -> Tag
     Raises:
         TagExists
     """
-    await take_turns(session, actor, new.app_id)
+    await take_turns(session, actor, Tag, new.app_id)
     statement = (
         insert(Tag)
         .values(**new.model_dump(), user_id=actor.user_id)
@@ -152,7 +152,7 @@ async def _hold(session: AsyncSession, actor: Actor, tag_id: int) -> Tag:
     app_id = await session.scalar(_own(actor, tag_id).with_only_columns(Tag.app_id))
     if app_id is None:
         raise TagNotFound
-    await take_turns(session, actor, app_id)
+    await take_turns(session, actor, Tag, app_id)
     tag = await session.scalar(_own(actor, tag_id).with_for_update())
     if tag is None:
         raise TagNotFound

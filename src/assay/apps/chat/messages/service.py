@@ -15,8 +15,10 @@ from assay.apps.access import owned
 from assay.apps.chat.messages.schemas import MessageCreate, MessageUpdate
 from assay.apps.chat.models import ChatMessage, ChatSession
 from assay.apps.chat.sessions.service import get_session, hold_session
-from assay.apps.tags.counting import count_down, count_up, take_turns
+from assay.apps.tags.counting import count_down, count_up
+from assay.apps.tags.models import Tag
 from assay.apps.totals import counted_total
+from assay.apps.turns import take_turns
 from assay.core.errors import NotFound
 from assay.core.offsets import OffsetPage
 from assay.identity.actor import Actor
@@ -62,7 +64,7 @@ async def create_message(session: AsyncSession, actor: Actor, new: MessageCreate
     message = ChatMessage(**fields, user_id=actor.user_id)
     if message.tags:
         chat = await get_session(session, actor, new.session_id)
-        await take_turns(session, actor, chat.app_id)
+        await take_turns(session, actor, Tag, chat.app_id)
     app_id = await hold_session(session, actor, new.session_id)
     session.add(message)
     await session.flush()
@@ -165,7 +167,7 @@ async def _take_turns(session: AsyncSession, actor: Actor, message_id: UUID) -> 
     app_id = await session.scalar(query)
     if app_id is None:
         raise MessageNotFound
-    await take_turns(session, actor, app_id)
+    await take_turns(session, actor, Tag, app_id)
     return app_id
 
 

@@ -10,8 +10,10 @@ from assay.apps.access import owned
 from assay.apps.chat.models import ChatMessage, ChatSession
 from assay.apps.chat.sessions.schemas import ChatSessionCreate, ChatSessionUpdate
 from assay.apps.recording import tell
-from assay.apps.tags.counting import count_down, take_turns
+from assay.apps.tags.counting import count_down
+from assay.apps.tags.models import Tag
 from assay.apps.totals import kept_total
+from assay.apps.turns import take_turns
 from assay.core.errors import NotFound
 from assay.core.offsets import OffsetPage
 from assay.identity.actor import Actor
@@ -97,7 +99,7 @@ async def delete_session(session: AsyncSession, actor: Actor, session_id: UUID) 
         ChatSessionNotFound
     """
     app_id = (await get_session(session, actor, session_id)).app_id
-    await take_turns(session, actor, app_id)
+    await take_turns(session, actor, Tag, app_id)
     # From here on, who adds a message waits, and finds no session.
     title = await session.scalar(
         _own(actor, session_id).with_only_columns(ChatSession.title).with_for_update()
@@ -126,4 +128,4 @@ async def _tally(session: AsyncSession, actor: Actor, session_id: UUID) -> dict[
         .where(ChatMessage.session_id == session_id, owned(actor, ChatMessage.user_id))
         .group_by(carried.c.name)
     )
-    return {name: number for name, number in await session.execute(query)}  # noqa: C416  # typed
+    return dict((await session.execute(query)).all())
