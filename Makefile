@@ -90,9 +90,9 @@ migration: $(READY) ## Write a migration from the models: make migration NAME=ru
 	@$(BIN)/python scripts/migration.py $(NAME)
 
 lock: $(UV) ## Resolve the dependencies anew
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel --extra embeddings pyproject.toml \
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel --extra embeddings --extra mcp pyproject.toml \
 		--custom-compile-command "make lock" -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --extra otel -c requirements.lock pyproject.toml \
+	$(UV) pip compile --quiet --universal --generate-hashes --extra otel --extra mcp -c requirements.lock pyproject.toml \
 		--custom-compile-command "make lock" -o requirements-runtime.lock
 
 clean: ## Remove what was made here

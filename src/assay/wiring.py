@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.apps.router import router as apps_router
+from assay.consults.router import router as consults_router
 from assay.core.config import Settings
 from assay.core.database import Base, Database
 from assay.events.endpoints import Wanted, feed_router
@@ -56,6 +57,7 @@ _TOPIC_SCOPES = {
     Topic.runs: Scope.playground_read,
     Topic.jobs: Scope.playground_read,
     Topic.apps: Scope.apps_read,
+    Topic.requests: Scope.consults_read,
     Topic.users: Scope.admin,
 }
 
@@ -72,6 +74,7 @@ def v1_routers() -> list[APIRouter]:
         providers_router,
         feed_router(Depends(_reader_maker), [guard]),
         playground_router,
+        consults_router,
     ]
 
 

@@ -20,6 +20,7 @@ class Topic(StrEnum):
     datasets = "datasets"
     runs = "runs"
     apps = "apps"
+    requests = "requests"
     jobs = "jobs"
     users = "users"
 

@@ -36,6 +36,8 @@ class Scope(StrEnum):
     playground_write = "playground:write"
     apps_read = "apps:read"
     apps_write = "apps:write"
+    consults_read = "consults:read"
+    consults_write = "consults:write"
     metrics_read = "metrics:read"
     admin = "admin"
 
@@ -50,12 +52,15 @@ _LEAST_ROLE = {
     Scope.playground_write: Role.editor,
     Scope.apps_read: Role.viewer,
     Scope.apps_write: Role.editor,
+    Scope.consults_read: Role.viewer,
+    Scope.consults_write: Role.viewer,
     Scope.metrics_read: Role.admin,
     Scope.admin: Role.admin,
 }
 _INCLUDED = {
     Scope.playground_write: frozenset({Scope.playground_read}),
     Scope.apps_write: frozenset({Scope.apps_read}),
+    Scope.consults_write: frozenset({Scope.consults_read}),
 }
 
 

@@ -1,0 +1,1 @@
+"""Consultation requests: asked by programs, decided by people."""
