@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from tests.apps.world import NOTHING
 from tests.identity.people import Installation, Person, installed
-from tests.identity.route_table import APP_ROUTES, ENDED, OTHER, ROUTES, UNUSED, V1
+from tests.identity.route_table import APP_ROUTES, ENDED, OTHER, ROUTES, TAKEN_BACK, UNUSED, V1
 from tests.identity.walking import Who, World, ask, inside_ids, make_world
 from tests.playground.conftest import Factory
 
@@ -135,7 +135,7 @@ async def test_ids_of_nothing_get_404_from_every_route_with_ids(maker: Person) -
     """So what others may not see looks as if it were not there."""
     names = set(re.findall(r"{(\w+)}", " ".join(route.path for route in ROUTES)))
     nothing = {name: str(uuid4()) for name in names} | {"reference": "1", "label": "none"}
-    nothing |= {name: str(uuid4()) for _, name in (*UNUSED, *ENDED, *OTHER)}
+    nothing |= {name: str(uuid4()) for _, name in (*UNUSED, *ENDED, *OTHER, *TAKEN_BACK)}
     nothing |= NOTHING
     nothing |= {"email": "nobody@example.com", "name": "nothing"}
     found = [

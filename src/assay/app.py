@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from assay import __version__
+from assay.consults.requests.waiting import EndedRequests
 from assay.core.config import Settings
 from assay.core.database import Database, Session
 from assay.core.errors import SetupError
@@ -33,7 +34,14 @@ from assay.identity.safety import require_safe_to_serve
 from assay.jobs.metrics import count_jobs
 from assay.openapi import complete_document
 from assay.startup import open_database
-from assay.wiring import api_routers, job_handlers, upload_limits, v1_routers
+from assay.wiring import (
+    RequestedPeople,
+    api_routers,
+    job_handlers,
+    projects_of,
+    upload_limits,
+    v1_routers,
+)
 from assay.worker import open_gateway, run_worker
 
 health = APIRouter(tags=["health"], dependencies=[public])
@@ -131,6 +139,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.storage = open_storage(settings)
         app.state.authenticator = Authenticator(database, load_secret_key(settings), listener)
         app.state.feed = EventFeed(database, listener)
+        app.state.ended_requests = EndedRequests(listener)
         # Whoever may see less or more from now on is looked at before the next event comes.
         listener.on(IDENTITY_CHANNEL, app.state.feed.wake)
         await stack.enter_async_context(listener)
@@ -138,7 +147,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.gateway = await stack.enter_async_context(
             open_gateway(settings, database, credentials)
         )
-        app.state.job_handlers = job_handlers(app.state.gateway, settings.worker_max_in_flight)
+        app.state.job_handlers = job_handlers(settings, app.state.gateway)
         if settings.server_workers:
             await stack.enter_async_context(run_worker(settings, database, app.state.gateway))
         yield
@@ -162,6 +171,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.projects_of = projects_of
+    app.state.people = RequestedPeople()
     app.include_router(health)
     app.include_router(pages)
     for router in v1_routers():

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +10,14 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.apps.router import router as apps_router
+from assay.consults.requests.asking import ask, withdraw
+from assay.consults.requests.models import Kind, Priority, Rule
+from assay.consults.requests.people import find_reviewers
+from assay.consults.requests.schemas import RequestCreate
+from assay.consults.requests.seeing import Sight
 from assay.consults.router import router as consults_router
+from assay.consults.webhooks.deliveries.service import remove_old as remove_old_deliveries
+from assay.consults.webhooks.deliveries.tasks import webhook_handlers
 from assay.core.config import Settings
 from assay.core.database import Base, Database
 from assay.events.endpoints import Wanted, feed_router
@@ -37,6 +44,7 @@ from assay.jobs.handler import JobHandler
 from assay.playground.projects.members.service import shared_projects
 from assay.playground.projects.service import authorize_project
 from assay.playground.router import router as playground_router
+from assay.playground.runs.people import CellQuestion
 from assay.playground.runs.tasks import run_handlers
 
 # Importing the rooms above has put all their tables into this one description of the database.
@@ -48,6 +56,7 @@ _IMPORT = re.compile(r"/api/v1/datasets/[^/]+/import")
 _UPLOAD = re.compile(r"/api/files/upload")
 # What stands around a file in a form: boundaries, its name, small fields.
 _AROUND_BYTES = 64 * 1024
+LONGEST_DESCRIPTION = 50_000
 
 # What an API key has to be for to follow a topic.
 _TOPIC_SCOPES = {
@@ -91,9 +100,12 @@ def upload_limits(settings: Settings) -> Mapping[re.Pattern[str], int]:
     }
 
 
-def job_handlers(gateway: Gateway, max_in_flight: int) -> Mapping[str, JobHandler]:
+def job_handlers(settings: Settings, gateway: Gateway) -> Mapping[str, JobHandler]:
     """Every type of job that a worker does, with its handler."""
-    return {**run_handlers(gateway, max_in_flight)}
+    return {
+        **run_handlers(gateway, RequestedPeople(), settings.worker_max_in_flight),
+        **webhook_handlers(settings),
+    }
 
 
 async def remove_old_rows(settings: Settings, session: AsyncSession, limit: int) -> int:
@@ -103,12 +115,70 @@ async def remove_old_rows(settings: Settings, session: AsyncSession, limit: int)
         + await remove_old_entries(session, days=settings.audit_days, limit=limit)
         + await remove_old_answers(session, days=settings.cache_days, limit=limit)
         + await remove_ended_sessions(session, limit=limit)
+        + await remove_old_deliveries(session, days=settings.webhook_days, limit=limit)
     )
 
 
 async def remove_unneeded_bytes(database: Database, storage: Storage) -> int:
     """Remove the bytes of files that are gone, or of uploads that never ended; gives how many."""
     return await remove_due(database, storage)
+
+
+async def projects_of(session: AsyncSession, actor: Actor) -> frozenset[UUID] | None:
+    """The projects that an actor sees; `None` for all."""
+    only = None if actor.project_id is None else frozenset({actor.project_id})
+    if actor.role is Role.admin or actor.own_id is None:
+        return only
+    shared = await shared_projects(session, actor.own_id)
+    return shared if only is None else shared & only
+
+
+class RequestedPeople:
+    """The people that runs ask: each question is a request for a yes or no."""
+
+    async def check(
+        self, session: AsyncSession, actor: Actor, project_id: UUID, assignees: Sequence[str]
+    ) -> None:
+        """See to it that those who are named can be asked; see `People`."""
+        sight = Sight(actor, None, projects_of)
+        await find_reviewers(session, sight, assignees, project_id, where="assignees")
+
+    async def ask(
+        self, session: AsyncSession, actor: Actor, questions: Sequence[CellQuestion]
+    ) -> Sequence[UUID]:
+        """Write a request for each question; see `People`."""
+        # Whoever started the run saw its project then; an admin sees it without a share.
+        sight = Sight(actor, None, projects_of)
+        return [
+            (await ask(session, sight, _request_of(each), wakes=each.wakes)).id
+            for each in questions
+        ]
+
+    async def withdraw(
+        self, session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
+    ) -> None:
+        """Take back what is not decided yet; see `People`."""
+        await withdraw(session, actor, request_ids, reason)
+
+
+def _request_of(asked: CellQuestion) -> RequestCreate:
+    question, options = asked.question, asked.question.options
+    default = None if options.default is None else {"approved": options.default}
+    return RequestCreate(
+        title=question.title,
+        kind=Kind.approve,
+        description=question.text[:LONGEST_DESCRIPTION],
+        context=dict(asked.context),
+        metadata=dict(asked.metadata),
+        priority=Priority(options.priority),
+        project_id=asked.project_id,
+        assignees=list(options.assignees),
+        assignee_role=None if options.role is None else Role(options.role),
+        quorum=options.quorum,
+        rule=Rule(options.rule),
+        deadline_in=options.deadline,
+        default_response=default,
+    )
 
 
 async def _require_project(session: AsyncSession, actor: Actor, project_id: UUID) -> None:
@@ -123,6 +193,7 @@ class _ActorSight:
     topics: frozenset[Topic]
     user_id: str | None
     projects: frozenset[UUID] | None
+    reviews: bool
 
     def sees(self, event: FeedEvent) -> bool:
         if event.topic not in self.topics or not self.wanted.takes(event.topic, event.subject):
@@ -130,6 +201,9 @@ class _ActorSight:
         if event.topic is Topic.apps:
             # What is in that room is its owner's alone, whoever else may see all projects.
             return event.user_id is not None and event.user_id == self.user_id
+        if event.topic is Topic.requests and event.project_id is None and self.reviews:
+            # The event says no more than that there is something to look at.
+            return True
         return (
             self.projects is None
             or event.project_id in self.projects
@@ -162,18 +236,12 @@ class _ActorReader:
         if actor is None:
             return None
         topics = frozenset(topic for topic, scope in _TOPIC_SCOPES.items() if actor.may_use(scope))
-        projects = await self._projects(actor)
+        async with self._database.reading() as session:
+            projects = await projects_of(session, actor)
         self._version, self._looked_at = version, time.monotonic()
         user_id = actor.user_id if actor.project_id is None else None
-        return _ActorSight(self._wanted, topics, user_id, projects)
-
-    async def _projects(self, actor: Actor) -> frozenset[UUID] | None:
-        only = None if actor.project_id is None else frozenset({actor.project_id})
-        if actor.role is Role.admin or actor.own_id is None:
-            return only
-        async with self._database.session() as session:
-            shared = await shared_projects(session, actor.own_id)
-        return shared if only is None else shared & only
+        reviews = actor.role.covers(Role.reviewer) and actor.project_id is None
+        return _ActorSight(self._wanted, topics, user_id, projects, reviews)
 
 
 def _reader_maker(request: Request) -> Callable[[Wanted], _ActorReader]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from assay.consults.requests.clock import keep_time
 from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.memory import keep_what_is_there
@@ -42,13 +43,13 @@ async def run_worker(
     """Work on jobs in the background until the context ends, then hand back what is left."""
     worker = JobWorker(
         database,
-        job_handlers(gateway, settings.worker_max_in_flight),
+        job_handlers(settings, gateway),
         slots=settings.worker_jobs,
         shutdown_seconds=settings.shutdown_seconds,
     )
     keep_what_is_there()
     task = asyncio.create_task(worker.run())
-    async with keep_house(settings, database):
+    async with keep_house(settings, database), keep_time(database):
         try:
             yield task
         finally:

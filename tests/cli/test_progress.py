@@ -20,6 +20,12 @@ from assay.cli.progress import in_words, progress_display
             "20 cells/s  $0.0123  3 failed  2 in error  0:03 left",
         ),
         (Standing(100, 100, 0, 0, 0.0, 0), 20.0, "20 cells/s"),
+        (
+            Standing(100, 40, 0, 0, 0.0, 1, 50),
+            0.5,
+            "0.5 cells/s  50 wait for people  0:20 left",
+        ),
+        (Standing(100, 40, 0, 0, 0.0, 1, 60), 0.0, "0.0 cells/s  60 wait for people"),
     ],
 )
 def test_in_words(standing: Standing, pace: float, words: str) -> None:
@@ -49,3 +55,15 @@ def test_a_pipe_gets_lines_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 2
     assert lines[0].startswith("0/100 cells")
     assert lines[1].startswith("999/1,000 cells   99%")
+
+
+def test_while_people_take_their_time_nothing_is_said_twice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    with progress_display() as display:
+        for _ in range(5):
+            display.show(Standing(10, 4, 0, 0, 0.0, 1, 6), 0.0)
+        display.show(Standing(10, 5, 0, 0, 0.0, 1, 5), 0.1)
+    lines = capsys.readouterr().err.splitlines()
+    assert ["6 wait" in line for line in lines] == [True, False]

@@ -15,7 +15,7 @@ from assay.gateway.providers.builtin import PROGRAMS
 from assay.gateway.providers.catalog import KNOWN
 from assay.grading.assertions import compile_assertions
 from assay.grading.derived import compile_derived_metrics
-from assay.grading.registry import ASSERT_SET, CHECK_TYPES, JUDGED_TYPES
+from assay.grading.registry import ASSERT_SET, CHECK_TYPES, HUMAN, JUDGED_TYPES
 from assay.grading.results import Answer
 from assay.playground.promptfoo.document import parse_yaml
 from assay.playground.promptfoo.reader import read_suite
@@ -250,9 +250,9 @@ def test_files_that_ask_can_be_read(tmp_path: Path) -> None:
     assert (read_suite(file).judge or {})["embedding"] == "openai/text-embedding-3-small"
 
 
-@pytest.mark.parametrize("name", [*CHECK_TYPES, ASSERT_SET])
+@pytest.mark.parametrize("name", [*CHECK_TYPES, HUMAN, ASSERT_SET])
 def test_every_assertion_type_is_told(name: str) -> None:
     told = section(ASSERTIONS, f"### {name}").partition("\n## ")[0]
     assert f"- type: {name}\n" in told
-    measured = name in {"latency", "cost", "perplexity", "perplexity-score"}
+    measured = name in {"latency", "cost", "perplexity", "perplexity-score", HUMAN}
     assert measured or ("# passes: " in told and "# fails: " in told)

@@ -61,6 +61,16 @@ def app_write(
     return Route(method, f"/api{path}", status, role, scope, body=body, query=query)
 
 
+def consult_read(path: str) -> Route:
+    """Something in consults, where everybody sees what is theirs."""
+    return Route("GET", V1 + path, scope=Scope.consults_read)
+
+
+def consult_write(method: str, path: str, status: int = 200, body: Any = None) -> Route:
+    """A change in consults that programs make as well."""
+    return Route(method, V1 + path, status, scope=Scope.consults_write, body=body)
+
+
 PROJECT, USE_CASE = "/projects/{project_id}", "/use-cases/{use_case_id}"
 PROMPT, VERSION = "/prompts/{prompt_id}", "/prompt-versions/{version_id}"
 DATASET, ITEM, RUN = "/datasets/{dataset_id}", "/dataset-items/{item_id}", "/eval-runs/{run_id}"
@@ -158,6 +168,39 @@ APP_ROUTES = [
     app_write("DELETE", APP_PROMPT),
 ]
 
+REQUEST, TAKEN_BACK = "/requests/{request_id}", (("request_id", "other_request_id"),)
+REQUEST_ROUTES = [
+    consult_read("/requests"),
+    consult_write("POST", "/requests", 201, {"title": "?", "kind": "text"}),
+    consult_read(REQUEST),
+    consult_read(f"{REQUEST}/events"),
+    consult_read(f"{REQUEST}/comments"),
+    consult_write("POST", f"{REQUEST}/comments", 201, {"text": "Why?"}),
+    consult_write("POST", f"{REQUEST}/assign", body={}),
+    consult_write("POST", f"{REQUEST}/escalate", body={"escalate_to_role": "admin"}),
+    Route(
+        "POST",
+        f"{V1}{REQUEST}/respond",
+        role=Role.reviewer,
+        people=True,
+        body={"value": {"approved": True}},
+    ),
+    replace(consult_write("POST", f"{REQUEST}/cancel"), ids=TAKEN_BACK),
+]
+WEBHOOK, DELIVERY = "/webhooks/{webhook_id}", "/webhook-deliveries/{delivery_id}"
+WEBHOOK_ROUTES = [
+    consult_read("/webhooks"),
+    consult_write("POST", "/webhooks", 201, {"url": "https://example.com/"}),
+    consult_read(WEBHOOK),
+    consult_write("PATCH", WEBHOOK, body={"description": "New"}),
+    consult_write("POST", f"{WEBHOOK}/rotate-secret", body={}),
+    consult_write("POST", f"{WEBHOOK}/test", 202),
+    consult_read("/webhook-deliveries"),
+    consult_read(DELIVERY),
+    consult_write("POST", f"{DELIVERY}/redeliver", 202),
+    consult_write("DELETE", WEBHOOK, 204),
+]
+
 # They are asked in this order, so what is deleted comes last, and the inner before the outer.
 ROUTES = [
     anyone("GET", "/health"),
@@ -189,6 +232,8 @@ ROUTES = [
     admin("PUT", "/providers/{name}", body={"api_key": "sk-1"}),
     admin("DELETE", "/providers/{name}", 204),
     *APP_ROUTES,
+    *REQUEST_ROUTES,
+    *WEBHOOK_ROUTES,
     Route("GET", f"{V1}/projects", scope=READING, lists="project_id"),
     Route("POST", f"{V1}/projects", 201, role=Role.editor, scope=Scope.playground_write, body=NAME),
     read(PROJECT),

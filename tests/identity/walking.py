@@ -10,6 +10,8 @@ from uuid import UUID
 
 import httpx2
 from tests.apps.world import make_apps_world
+from tests.consults.webhooks.world import make_webhooks_world
+from tests.consults.world import make_requests_world
 from tests.identity.people import Installation, Person
 from tests.playground.conftest import Factory
 
@@ -29,6 +31,7 @@ CEILING = {
 INCLUDED = {
     Scope.playground_write: {Scope.playground_read},
     Scope.apps_write: {Scope.apps_read},
+    Scope.consults_write: {Scope.consults_read},
 }
 World = dict[str, str]
 INSIDE = (
@@ -171,26 +174,32 @@ async def make_world(installation: Installation, admin: Person, person: Person) 
             run.models = [{"model": "builtin/echo"}]
             run.status = RunStatus.pending if run_id == runs[0] else RunStatus.canceled
     in_apps = await make_apps_world(database, str(person.id))
-    return in_apps | {
-        "project_id": project_id,
-        "use_case_id": use_case["id"],
-        "prompt_id": prompt["id"],
-        "version_id": version["id"],
-        "unused_version_id": unused["id"],
-        "reference": "live",
-        "label": "live",
-        "dataset_id": dataset["id"],
-        "item_id": item["id"],
-        "run_id": str(runs[0]),
-        "ended_run_id": str(runs[1]),
-        "other_run_id": str(runs[2]),
-        "user_id": str(member.id),
-        "email": member.email,
-        "key_id": key["id"],
-        "session_id": str(signed_in.id),
-        "name": "openai",
-        "token": "nothing",
-    }
+    in_consults = await make_requests_world(database, str(person.id))
+    in_consults |= await make_webhooks_world(database, str(person.id))
+    return (
+        in_apps
+        | in_consults
+        | {
+            "project_id": project_id,
+            "use_case_id": use_case["id"],
+            "prompt_id": prompt["id"],
+            "version_id": version["id"],
+            "unused_version_id": unused["id"],
+            "reference": "live",
+            "label": "live",
+            "dataset_id": dataset["id"],
+            "item_id": item["id"],
+            "run_id": str(runs[0]),
+            "ended_run_id": str(runs[1]),
+            "other_run_id": str(runs[2]),
+            "user_id": str(member.id),
+            "email": member.email,
+            "key_id": key["id"],
+            "session_id": str(signed_in.id),
+            "name": "openai",
+            "token": "nothing",
+        }
+    )
 
 
 async def ask(client: httpx2.AsyncClient, route: Route, world: World) -> tuple[int, str]:

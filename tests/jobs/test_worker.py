@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -190,6 +192,20 @@ async def test_a_stopping_worker_hands_its_job_to_the_next(own_database: Databas
     async with working(own_database, recorder):
         job = await ended(own_database, job_id)
     assert (job.status, job.attempt) == (JobStatus.completed, 2)
+
+
+async def test_a_job_that_finds_no_room_comes_back_later(own_database: Database) -> None:
+    started: list[float] = []
+
+    async def wait_twice(_job: RunningJob) -> None:
+        started.append(asyncio.get_running_loop().time())
+        if len(started) < 3:
+            raise HandBack(timedelta(seconds=0.5))
+
+    async with working(own_database, Recorder(wait_twice)):
+        job = await ended(own_database, await enqueue(own_database))
+    assert (job.status, job.attempt, job.fruitless_starts) == (JobStatus.completed, 3, 1)
+    assert all(later - sooner >= 0.5 for sooner, later in pairwise(started))
 
 
 async def test_a_job_that_does_not_stop_in_time_is_taken_from_its_handler(

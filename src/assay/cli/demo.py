@@ -31,6 +31,7 @@ from assay.playground.runs.models import EvalResult, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 from assay.playground.runs.starting import create_run
 from assay.playground.runs.titles import shortened
+from assay.wiring import RequestedPeople
 
 app = typer_app()
 FAILED = 1
@@ -136,6 +137,7 @@ async def _start_runs(
         await hold_library(session)
         use_case = await keep_use_case(session, PROJECT, USE_CASE)
         dataset = await keep_dataset(session, use_case, DATASET, sample.items)
+        people = RequestedPeople()
         runs = []
         for new in sample.versions:
             version = await keep_version(session, use_case, PROMPT, new)
@@ -146,7 +148,7 @@ async def _start_runs(
                 assertions=sample.assertions,
                 name=f"Demo, version {version.version_number}",
             )
-            runs.append(await create_run(session, LOCAL_ACTOR, gateway, order))
+            runs.append(await create_run(session, LOCAL_ACTOR, gateway, people, order))
     return [run.id for run in runs]
 
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.cli.console import note, notes, output
-from assay.cli.follow import cancel_all, follow
+from assay.cli.follow import cancel_all, follow, left_to_people
 from assay.cli.gates import check_gates
 from assay.cli.junit_file import write_junit_file
 from assay.cli.process import INTERRUPTED, load_settings, run, stop_event
@@ -116,6 +116,7 @@ def evaluate(
 
     Every prompt of the file runs on every test with every provider. Results are kept in the
     database, so an evaluation that was stopped with Ctrl-C goes on with --resume where it was.
+    What people are asked (human) they may answer for as long as it takes.
 
     Exit code 0 when all cells passed or, with gates, each gate is met; 1 when not; 2 when the
     file or the set-up is faulty (then nothing was started), 130 when interrupted.
@@ -159,8 +160,12 @@ async def _evaluate(settings: Settings, options: Options, suite: Suite | None) -
                 with progress_display() as display:
                     done = await follow(database, runs, display, interrupted, worker)
                 canceled = [] if done else await cancel_all(database, runs)
+        waiting = 0 if done else await left_to_people(database, runs)
+        if waiting:
+            _say_who_is_waited_for(options.file, waiting)
         if canceled:
             await _say_how_to_resume(database, options.file, runs, canceled)
+        if canceled or waiting:
             return INTERRUPTED
         return await _report(database, options, runs)
 
@@ -176,6 +181,11 @@ async def _say_how_to_resume(
     note(f"Stopped. {completed:,} of {total:,} cells have results, which are kept. Go on with")
     note(f"  [bold]{command} {LAST}[/]")
     note(f"  [bold]{command} {','.join(map(str, canceled))}[/]")
+
+
+def _say_who_is_waited_for(file: Path, waiting: int) -> None:
+    note(f"{waiting:,} cells wait for people, who can still answer. Look again with")
+    note(f"  [bold]assay eval {escape(shlex.quote(str(file)))} --resume {LAST}[/]")
 
 
 async def _write_json(

@@ -13,11 +13,17 @@ from assay.core.database import DATABASE_ERRORS, Database, is_disconnect
 from assay.core.errors import SetupError
 from assay.identity.actor import LOCAL_ACTOR
 from assay.playground.runs.models import EvalRun, RunStatus
-from assay.playground.runs.service import RunNotActive, cancel_run
+from assay.playground.runs.service import RunNotActive, cancel_run, get_run
+from assay.wiring import RequestedPeople
 
 LOOK_EVERY = 0.2
 # The pace shown is that of the last seconds.
 PACE_SECONDS = 10.0
+ASKED = (
+    "People are asked about some answers. They say yes or no in the inbox of a server on this "
+    "database (assay up), or by POST /api/v1/requests/{id}/respond; GET /api/v1/requests lists "
+    "what waits."
+)
 _ACTIVE = [status for status in RunStatus if status.is_active]
 
 
@@ -32,6 +38,7 @@ class Standing:
         errors: of these, not answered for good.
         cost: USD.
         active: runs that are not over.
+        waiting: cells with an answer that people are asked about.
     """
 
     total: int
@@ -40,6 +47,7 @@ class Standing:
     errors: int
     cost: float
     active: int
+    waiting: int = 0
 
 
 class Display(Protocol):
@@ -72,12 +80,16 @@ async def follow(
         SetupError: the worker has ended.
     """
     pace = _Pace()
+    told = False
     stop = asyncio.create_task(interrupted.wait())
     watched = {stop, worker} if worker else {stop}
     try:
         while True:
             standing = await _look(database, runs, display)
             if standing is not None:
+                if standing.waiting and not told:
+                    display.say(ASKED)
+                    told = True
                 display.show(standing, pace.after(standing.completed))
                 if not standing.active:
                     return True
@@ -100,6 +112,7 @@ async def _look(database: Database, runs: Sequence[UUID], display: Display) -> S
         func.coalesce(func.sum(EvalRun.errors), 0),
         func.coalesce(func.sum(EvalRun.cost), 0.0),
         func.count().filter(EvalRun.status.in_(_ACTIVE)),
+        func.coalesce(func.sum(EvalRun.waiting), 0),
     ).where(EvalRun.id.in_(runs))
     try:
         async with database.session() as session:
@@ -128,13 +141,28 @@ class _Pace:
 
 
 async def cancel_all(database: Database, runs: Sequence[UUID]) -> list[UUID]:
-    """Cancel those runs that are not over, and give them; their results stay."""
+    """Cancel those runs that are not over, and give them; their results stay.
+
+    Runs that wait for nothing but people go on, so that nobody has been asked in vain.
+    """
     canceled = []
     for run_id in runs:
         try:
             async with database.session() as session:
-                await cancel_run(session, LOCAL_ACTOR, run_id)
+                run = await get_run(session, LOCAL_ACTOR, run_id)
+                if run.status.is_active and run.waits_for_people_only:
+                    continue
+                await cancel_run(session, LOCAL_ACTOR, RequestedPeople(), run_id)
         except RunNotActive:
             continue
         canceled.append(run_id)
     return canceled
+
+
+async def left_to_people(database: Database, runs: Sequence[UUID]) -> int:
+    """The cells of runs that go on and wait for nothing but people."""
+    async with database.session() as session:
+        found = await session.scalars(
+            select(EvalRun).where(EvalRun.id.in_(runs), EvalRun.status.in_(_ACTIVE))
+        )
+        return sum(run.waiting for run in found if run.waits_for_people_only)

@@ -57,12 +57,15 @@ class _Bar:
 class _Lines:
     def __init__(self) -> None:
         self._said = 0.0
+        self._shown: Standing | None = None
 
     def show(self, standing: Standing, pace: float) -> None:
         now = time.monotonic()
-        if now - self._said < LINE_EVERY and standing.active:
+        # People can take days, in which there is nothing new to say.
+        nothing_new = standing == self._shown and standing.waiting > 0
+        if standing.active and (now - self._said < LINE_EVERY or nothing_new):
             return
-        self._said = now
+        self._said, self._shown = now, standing
         note(f"{_count(standing)}  {_share(standing)}  {in_words(standing, pace)}")
 
     def say(self, message: str) -> None:
@@ -88,7 +91,9 @@ def in_words(standing: Standing, pace: float) -> str:
         parts.append(f"{standing.failed:,} failed")
     if standing.errors:
         parts.append(f"{standing.errors:,} in error")
-    left = standing.total - standing.completed
+    if standing.waiting:
+        parts.append(f"{standing.waiting:,} wait for people")
+    left = standing.total - standing.completed - standing.waiting
     if left and pace:
         minutes, seconds = divmod(round(left / pace), 60)
         parts.append(f"{minutes}:{seconds:02} left")

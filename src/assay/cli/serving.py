@@ -85,8 +85,9 @@ async def serve(
     server = _Server(config, on_ready)
 
     def stop() -> None:
-        # Streams of events would go on for as long as they are let.
+        # Streams of events would go on for as long as they are let, and so would who waits.
         app.state.feed.close()
+        app.state.ended_requests.close()
         server.stop()
 
     with on_stop(stop):

@@ -38,6 +38,7 @@ from assay.playground.runs.models import EvalRun, RunStatus
 from assay.playground.runs.resuming import resume_run
 from assay.playground.runs.schemas import EvalRunCreate
 from assay.playground.runs.starting import create_run
+from assay.wiring import RequestedPeople
 
 PROJECT = ProjectCreate(
     name="Evaluations from files", description="Made by assay eval: a use case for each file."
@@ -81,6 +82,7 @@ async def start_runs(
             UseCaseCreate(name=use_case_name(file), description=suite.description),
         )
         dataset = await keep_dataset(session, use_case, _dataset(items), items)
+        people = RequestedPeople()
         runs = []
         for prompt, share in zip(suite.prompts, shares, strict=True):
             version = await keep_version(session, use_case, prompt.name, prompt.version)
@@ -90,7 +92,7 @@ async def start_runs(
                 name=_storable(name),
                 **{**run_options(suite), "concurrency": share},
             )
-            runs.append(await create_run(session, LOCAL_ACTOR, gateway, new))
+            runs.append(await create_run(session, LOCAL_ACTOR, gateway, people, new))
     return [run.id for run in runs]
 
 

@@ -2,7 +2,11 @@
 
 from fastapi import APIRouter
 
-import assay.consults.requests.comments.models
-import assay.consults.webhooks.deliveries.models  # noqa: F401
+from assay.consults.requests.comments.endpoints import router as comments_router
+from assay.consults.requests.endpoints import router as requests_router
+from assay.consults.webhooks.deliveries.endpoints import router as deliveries_router
+from assay.consults.webhooks.endpoints import router as webhooks_router
 
 router = APIRouter()
+for inner in (requests_router, comments_router, webhooks_router, deliveries_router):
+    router.include_router(inner)

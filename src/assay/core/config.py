@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     events_hours: float = Field(default=24.0, gt=0)
     audit_days: float = Field(default=400.0, gt=0)
     cache_days: float = Field(default=30.0, gt=0)
+    webhook_days: float = Field(default=30.0, gt=0)
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = (
         "http://localhost:5173",
         "http://localhost:3000",
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
     worker_jobs: int = Field(default=64, ge=2)
     shutdown_seconds: float = Field(default=20.0, ge=0)
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -113,7 +115,7 @@ class Settings(BaseSettings):
             )
         return value if length else None
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "webhook_allowed_networks")
     @classmethod
     def _addresses_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:

@@ -22,10 +22,14 @@ from inspect import cleandoc
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One thing wrong with an input: the place (``items[3].input``) and what is wrong there."""
+    """One thing wrong with an input: the place (``items[3].input``) and what is wrong there.
+
+    `pointer` is the place inside a JSON value as a JSON Pointer (RFC 6901), where there is one.
+    """
 
     place: str
     message: str
+    pointer: str | None = None
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

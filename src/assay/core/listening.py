@@ -30,13 +30,17 @@ class Listener:
     def __init__(self, database: Database) -> None:
         """Listen on `database`; nothing is opened before the context is entered."""
         self._database = database
-        self._callbacks: dict[str, list[Callable[[], object]]] = defaultdict(list)
+        self._callbacks: dict[str, list[Callable[[str], object]]] = defaultdict(list)
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self.connected = False
 
     def on(self, channel: str, callback: Callable[[], object]) -> None:
         """Call `callback` at each notification on `channel`; to be set before entering."""
+        self._callbacks[channel].append(lambda _payload: callback())
+
+    def on_payload(self, channel: str, callback: Callable[[str], object]) -> None:
+        """As `on`, with what the notification says; empty where something may have been missed."""
         self._callbacks[channel].append(callback)
 
     async def __aenter__(self) -> Self:
@@ -105,9 +109,9 @@ class Listener:
         self.connected = False
         self._lost.set()
 
-    def _notified(self, _connection: Any, _pid: int, channel: str, _payload: object) -> None:
-        self._call(channel)
+    def _notified(self, _connection: Any, _pid: int, channel: str, payload: object) -> None:
+        self._call(channel, str(payload))
 
-    def _call(self, channel: str) -> None:
+    def _call(self, channel: str, payload: str = "") -> None:
         for callback in self._callbacks[channel]:
-            callback()
+            callback(payload)

@@ -25,6 +25,11 @@ class Fault(BaseModel):
 
     place: str = Field(examples=["body.items[3].input"])
     message: str = Field(examples=["Field required"])
+    pointer: str | None = Field(
+        default=None,
+        examples=["/address/city"],
+        description="The place inside a value that has a schema of its own (RFC 6901)",
+    )
 
 
 class Problem(BaseModel):
@@ -89,8 +94,13 @@ def _assay_error(_request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), code=error.code)
-    faults = [{"place": fault.place, "message": fault.message} for fault in error.errors]
+    faults = [_told(fault) for fault in error.errors]
     return problem_response(error.status, error.detail, error.code, errors=faults, headers=headers)
+
+
+def _told(fault: FieldFault) -> dict[str, str]:
+    told = {"place": fault.place, "message": fault.message}
+    return told if fault.pointer is None else {**told, "pointer": fault.pointer}
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:

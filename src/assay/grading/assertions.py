@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -10,19 +10,31 @@ from assay.core.errors import FieldFault, Invalid
 from assay.core.templates import TemplateFault, compile_template
 from assay.grading.checks import CheckFault, CheckType, Kind, Spec, kind_of
 from assay.grading.grader import CompiledAssertion, CompiledSet, Entry, Grader, Label
+from assay.grading.human import HumanAssertion
 from assay.grading.judged import JudgedAssertion
 from assay.grading.judges.dialogue import JudgedType
 from assay.grading.judges.own_prompt import FIELD as PROMPT
 from assay.grading.judges.own_prompt import compile_prompt
 from assay.grading.judges.provider import FIELD as PROVIDER
 from assay.grading.judges.provider import JudgeCheck, read_provider
-from assay.grading.questions import Judges
-from assay.grading.registry import ASSERT_SET, NEGATION, find_check_type, split_negation
+from assay.grading.questions import Judges, PersonOptions
+from assay.grading.registry import (
+    ASSERT_SET,
+    HUMAN,
+    NEGATION,
+    find_check_type,
+    split_negation,
+)
 from assay.grading.values import compile_value
 
 MAX_WEIGHT = 1_000_000
 MAX_NESTING = 10
 """Levels of sets inside sets."""
+MAX_DEADLINE = 366 * 24 * 3600.0
+"""Seconds that people can be given."""
+MAX_QUORUM = 100
+
+Assignee = Annotated[str, Field(min_length=1, max_length=320)]
 
 _NOBODY = Judges()
 
@@ -48,6 +60,13 @@ class Assertion(BaseModel):
             `config`, or `{"text": ..., "embedding": ...}`.
         rubric_prompt: What it asks, in place of its own prompt: a text, or a list of messages;
             written `rubricPrompt`.
+        assignees: Of `human`: emails or ids of the users who are asked.
+        role: Of `human`: the least role of those who may answer, in place of assignees.
+        deadline: Of `human`: seconds that people have.
+        default: Of `human`: the answer at the deadline; without it that is an error.
+        priority: Of `human`: where it stands in the inbox of those who answer.
+        quorum: Of `human`: how many have to answer.
+        rule: Of `human`: how their answers become one.
     """
 
     model_config = ConfigDict(
@@ -66,6 +85,15 @@ class Assertion(BaseModel):
     assert_: list["Assertion"] | None = Field(default=None, alias="assert", max_length=1000)
     provider: JsonValue = None
     rubric_prompt: JsonValue = Field(default=None, alias="rubricPrompt")
+    assignees: list[Assignee] | None = Field(default=None, min_length=1, max_length=MAX_QUORUM)
+    role: Literal["reviewer", "editor", "admin"] | None = None
+    deadline: float | None = Field(
+        default=None, gt=0, le=MAX_DEADLINE, allow_inf_nan=False, strict=True
+    )
+    default: bool | None = Field(default=None, strict=True)
+    priority: Literal["low", "medium", "high", "urgent"] | None = None
+    quorum: int | None = Field(default=None, ge=1, le=MAX_QUORUM, strict=True)
+    rule: Literal["first", "majority", "unanimous"] | None = None
 
 
 @dataclass(slots=True)
@@ -129,12 +157,16 @@ def _compile_all(
 def _compile(assertion: Assertion, place: str, compiler: _Compiler) -> Entry:
     name, negated = split_negation(assertion.type)
     label = _label(assertion, negated)
+    if name != HUMAN:
+        _check_no_people(assertion)
     if name == ASSERT_SET:
         _check_set(assertion)
         if place.count(".assert[") >= MAX_NESTING:
             raise CheckFault(f"Sets can be nested {MAX_NESTING} levels deep.", "assert")
         entries = _compile_all(assertion.assert_ or [], f"{place}.assert", compiler)
         return CompiledSet(label, entries, assertion.threshold)
+    if name == HUMAN:
+        return _compile_human(assertion, label)
     check = find_check_type(name)
     if isinstance(check, JudgedType):
         return _compile_judged(assertion, check, label, compiler)
@@ -163,6 +195,45 @@ def _compile_judged(
         compiler.check(name, judged, judges)
     render = compile_value(value, judged.kinds)
     return JudgedAssertion(label, judged, Spec(value, assertion.threshold), render, judges, prompt)
+
+
+def _compile_human(assertion: Assertion, label: Label) -> Entry:
+    name, value = assertion.type, assertion.value
+    _check_no_set(assertion)
+    _check_no_judge(assertion)
+    if assertion.threshold is not None:
+        raise CheckFault(f"{name} takes no threshold: people say yes or no.", "threshold")
+    if not isinstance(value, str) or not value.strip():
+        raise CheckFault(f"{name} needs a value: the question that people answer, as text.")
+    return HumanAssertion(label, value, compile_value(value), _person_options(assertion))
+
+
+def _person_options(assertion: Assertion) -> PersonOptions:
+    assignees = tuple(dict.fromkeys(assertion.assignees or ()))
+    quorum = assertion.quorum or 1
+    if assignees and assertion.role is not None:
+        raise CheckFault("Name assignees or a role, not both.", "role")
+    if assignees and quorum > len(assignees):
+        raise CheckFault(f"Of {len(assignees)} assignees, {quorum} cannot answer.", "quorum")
+    if quorum > 1 and assertion.rule == "first":
+        raise CheckFault("Where the first answer decides, the quorum is 1.", "rule")
+    if assertion.default is not None and assertion.deadline is None:
+        raise CheckFault("A default counts at the deadline; give one.", "default")
+    return PersonOptions(
+        assignees,
+        assertion.role,
+        assertion.deadline,
+        assertion.default,
+        assertion.priority or "medium",
+        quorum,
+        assertion.rule or ("first" if quorum == 1 else "majority"),
+    )
+
+
+def _check_no_people(assertion: Assertion) -> None:
+    for field in _OF_PEOPLE:
+        if getattr(assertion, field) is not None:
+            raise CheckFault(f"{assertion.type} asks nobody; only {HUMAN} does.", field)
 
 
 def _label(assertion: Assertion, negated: bool) -> Label:
@@ -241,6 +312,7 @@ def _path(steps: tuple[int | str, ...]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
+_OF_PEOPLE = ("assignees", "role", "deadline", "default", "priority", "quorum", "rule")
 _FIELDS = ", ".join(field.alias or name for name, field in Assertion.model_fields.items())
 _MESSAGES = {
     "extra_forbidden": f"There is no such field; the fields are {_FIELDS}.",

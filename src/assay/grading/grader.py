@@ -11,7 +11,7 @@ from typing import Protocol
 
 from assay.core.templates import Template, TemplateFault
 from assay.grading.checks import CheckFault, Spec, Test, Verdict
-from assay.grading.questions import NO_FINDINGS, Finding, Findings, Question
+from assay.grading.questions import NO_FINDINGS, Finding, Findings, PersonQuestion, Question
 from assay.grading.results import Answer, Asked, GradedAssertion, Grading
 from assay.grading.values import Render
 
@@ -26,10 +26,18 @@ class Entry(Protocol):
         """Whether it asks models."""
         ...
 
+    @property
+    def asks_people(self) -> bool:
+        """Whether it asks people."""
+        ...
+
     def questions(
         self, answer: Answer, variables: Mapping[str, object], findings: Findings
     ) -> Iterable[Question]:
-        """What to ask now, with what was found already."""
+        """What to ask models now, with what was found already."""
+
+    def people(self, answer: Answer, variables: Mapping[str, object]) -> Iterable[PersonQuestion]:
+        """What to ask people."""
 
     def grade(
         self, answer: Answer, variables: Mapping[str, object], findings: Findings
@@ -106,10 +114,15 @@ class CompiledAssertion:
         self._test = prepare(spec) if render is None else None
 
     asks = False
+    asks_people = False
 
     def questions(
         self, _answer: Answer, _variables: Mapping[str, object], _findings: Findings
     ) -> Iterable[Question]:
+        """Nothing: it decides by itself."""
+        return ()
+
+    def people(self, _answer: Answer, _variables: Mapping[str, object]) -> Iterable[PersonQuestion]:
         """Nothing: it decides by itself."""
         return ()
 
@@ -135,19 +148,24 @@ class CompiledAssertion:
 class CompiledSet:
     """An `assert-set`: passes when all in it pass, or when its score reaches its threshold."""
 
-    __slots__ = ("_entries", "_label", "_threshold", "asks")
+    __slots__ = ("_entries", "_label", "_threshold", "asks", "asks_people")
 
     def __init__(self, label: Label, entries: Sequence[Entry], threshold: float | None) -> None:
         self._label = label
         self._entries = list(entries)
         self._threshold = threshold
         self.asks = any(entry.asks for entry in self._entries)
+        self.asks_people = any(entry.asks_people for entry in self._entries)
 
     def questions(
         self, answer: Answer, variables: Mapping[str, object], findings: Findings
     ) -> Iterable[Question]:
         """What its assertions ask."""
         return _questions(self._entries, answer, variables, findings)
+
+    def people(self, answer: Answer, variables: Mapping[str, object]) -> Iterable[PersonQuestion]:
+        """What its assertions ask people."""
+        return _people(self._entries, answer, variables)
 
     def grade(
         self, answer: Answer, variables: Mapping[str, object], findings: Findings
@@ -165,14 +183,16 @@ class Grader:
 
     Attributes:
         asks: Some of them ask models, so that `questions` has to be called before `grade`.
+        asks_people: Some of them ask people, so that `people` has to be called before `grade`.
     """
 
-    __slots__ = ("_entries", "_threshold", "asks")
+    __slots__ = ("_entries", "_threshold", "asks", "asks_people")
 
     def __init__(self, entries: Sequence[Entry], threshold: float | None = None) -> None:
         self._entries = list(entries)
         self._threshold = threshold
         self.asks = any(entry.asks for entry in self._entries)
+        self.asks_people = any(entry.asks_people for entry in self._entries)
 
     def questions(
         self,
@@ -180,7 +200,7 @@ class Grader:
         variables: Mapping[str, object],
         findings: Findings = NO_FINDINGS,
     ) -> list[Question]:
-        """What has to be asked about an answer now, each question once.
+        """What models have to be asked about an answer now, each question once.
 
         Ask them all side by side, add what is found, and call this again until nothing is left:
         what some assertions ask depends on what was found before.
@@ -195,6 +215,18 @@ class Grader:
         asked = _questions(self._entries, answer, variables, findings)
         return list({question.key: question for question in asked}.values())
 
+    def people(self, answer: Answer, variables: Mapping[str, object]) -> list[PersonQuestion]:
+        """What people have to be asked about an answer, each question once.
+
+        Args:
+            answer: The model's answer.
+            variables: The item's variables by name.
+        """
+        if not self.asks_people:
+            return []
+        asked = _people(self._entries, answer, variables)
+        return list({question.key: question for question in asked}.values())
+
     def grade(
         self,
         answer: Answer,
@@ -206,14 +238,15 @@ class Grader:
         Args:
             answer: The model's answer with its latency and cost.
             variables: The item's variables by name, for values that are templates.
-            findings: What came of the `questions`; what was not asked ends in an error.
+            findings: What came of `questions` and `people`; what was not asked ends in an error.
 
         Returns:
             The grading; never raises for what is in the answer or the variables.
         """
         entries = [entry.grade(answer, variables, findings) for entry in self._entries]
         passed, score, reason = tally(entries, self._threshold)
-        asked = asked_in_all(findings.values()) if findings else None
+        judged = [finding for finding in findings.values() if finding.model is not None]
+        asked = asked_in_all(judged) if judged else None
         return Grading(passed, score, reason, entries, asked)
 
 
@@ -228,12 +261,20 @@ def _questions(
             yield from entry.questions(answer, variables, findings)
 
 
+def _people(
+    entries: Iterable[Entry], answer: Answer, variables: Mapping[str, object]
+) -> Iterator[PersonQuestion]:
+    for entry in entries:
+        if entry.asks_people:
+            yield from entry.people(answer, variables)
+
+
 def asked_in_all(findings: Collection[Finding]) -> Asked:
     """What it took to find these."""
     costs = [finding.cost for finding in findings]
     known = [cost for cost in costs if cost is not None]
     return Asked(
-        ", ".join(dict.fromkeys(finding.model for finding in findings)),
+        ", ".join(dict.fromkeys(finding.model for finding in findings if finding.model)),
         sum(finding.tokens_in for finding in findings),
         sum(finding.tokens_out for finding in findings),
         math.fsum(known) if len(known) == len(costs) else None,

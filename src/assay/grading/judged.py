@@ -7,7 +7,7 @@ from assay.grading.checks import CheckFault, Spec, Verdict
 from assay.grading.grader import Label, asked_in_all
 from assay.grading.judges.dialogue import Case, JudgedType
 from assay.grading.judges.own_prompt import OwnPrompt
-from assay.grading.questions import Finding, Findings, Judges, Question
+from assay.grading.questions import Finding, Findings, Judges, PersonQuestion, Question
 from assay.grading.results import Answer, GradedAssertion
 from assay.grading.values import Render
 
@@ -18,6 +18,7 @@ class JudgedAssertion:
     __slots__ = ("_judged", "_judges", "_label", "_prompt", "_render", "_spec")
 
     asks = True
+    asks_people = False
 
     def __init__(
         self,
@@ -45,6 +46,10 @@ class JudgedAssertion:
         except (CheckFault, TemplateFault, ValueError, RecursionError):
             return ()
         return () if isinstance(outcome, Verdict) else outcome
+
+    def people(self, _answer: Answer, _variables: Mapping[str, object]) -> Iterable[PersonQuestion]:
+        """Nothing: models decide."""
+        return ()
 
     def grade(
         self, answer: Answer, variables: Mapping[str, object], findings: Findings

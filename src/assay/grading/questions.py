@@ -1,8 +1,8 @@
-"""What graders ask of models, and what came of it. Nothing here asks; the caller does."""
+"""What graders ask of models and of people, and what came of it. The caller does the asking."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,8 @@ Message = dict[str, Any]
 
 # Not every provider takes a schema with these, so they are checked here alone.
 _BOUNDS = ("minimum", "maximum")
+LONGEST_TITLE = 255
+"""Characters of the title of a question to people."""
 
 
 class BrokenAnswer(Exception):
@@ -142,6 +144,54 @@ class EmbeddingQuestion:
 
 
 Question = JudgeQuestion | EmbeddingQuestion
+"""What a model is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonOptions:
+    """Who is asked for a yes or no, and how they decide.
+
+    Attributes:
+        assignees: emails or ids of users; where there are none and no role, any reviewer.
+        role: the least role of those who may answer.
+        deadline: seconds from the question to its end; `None` waits for as long as it takes.
+        default: the answer at the deadline; `None` makes that an error.
+        priority: low, medium, high or urgent.
+        quorum: how many have to answer.
+        rule: how their answers become one: first, majority or unanimous.
+    """
+
+    assignees: tuple[str, ...] = ()
+    role: str | None = None
+    deadline: float | None = None
+    default: bool | None = None
+    priority: str = "medium"
+    quorum: int = 1
+    rule: str = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonQuestion:
+    """A question about an answer that a person says yes or no to.
+
+    Attributes:
+        text: what is asked.
+        options: who is asked, and how they decide.
+        title: the question in one line, of at most 255 characters.
+        key: equal for equal questions about one answer.
+    """
+
+    text: str
+    options: PersonOptions
+    title: str = field(init=False)
+    key: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        line = " ".join(self.text.split())
+        fits = len(line) <= LONGEST_TITLE
+        object.__setattr__(self, "title", line if fits else f"{line[: LONGEST_TITLE - 1]}…")
+        content = orjson.dumps(["person", self.text, asdict(self.options)])
+        object.__setattr__(self, "key", hashlib.sha256(content).digest())
 
 
 def _key(model: JudgeModel, *asked: object) -> bytes:
@@ -157,16 +207,17 @@ class Finding:
     """What came of a question.
 
     Attributes:
-        model: who was asked, `provider/model`.
+        model: who was asked, `provider/model`; `None` where it was people.
         value: an object in the form that was asked for; of an `EmbeddingQuestion` the vectors,
-            first those of `expected`, then those of `texts`.
+            first those of `expected`, then those of `texts`; of a `PersonQuestion`
+            `{"approved": bool, "reason": str | None, "by": [names]}`.
         error: why there is no value.
         tokens_in: tokens of all attempts.
         tokens_out: the same of the answers.
         cost: USD of all attempts; None where the price is not known.
     """
 
-    model: str
+    model: str | None
     value: Any = None
     error: str | None = None
     tokens_in: int = 0

@@ -23,6 +23,9 @@ from assay.grading.judges.dialogue import JudgedType, Role
 ASSERT_SET = "assert-set"
 """A group of assertions, compiled by itself since it has assertions in place of a value."""
 
+HUMAN = "human"
+"""A question to people, compiled by itself since it has options of its own."""
+
 NEGATION = "not-"
 
 CHECK_TYPES: dict[str, CheckType] = {
@@ -86,7 +89,7 @@ def find_check_type(name: str) -> CheckType | JudgedType:
         return CHECK_TYPES[name]
     if name in JUDGED_TYPES:
         return JUDGED_TYPES[name]
-    known = [*CHECK_TYPES, *JUDGED_TYPES, ASSERT_SET]
+    known = [*CHECK_TYPES, *JUDGED_TYPES, HUMAN, ASSERT_SET]
     near = get_close_matches(name, known, n=1)
     hint = f' Did you mean "{near[0]}"?' if near else ""
     raise CheckFault(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,15 @@ from assay.jobs import service
 
 
 class HandBack(Exception):  # a signal, not an error
-    """Raised by a handler that was asked to stop: another worker may go on with the job."""
+    """Raised by a handler that does not go on with the job now; a worker takes it up again.
+
+    It was asked to stop, or it has no room for the job: then `delay` says when to try again.
+    """
+
+    def __init__(self, delay: timedelta = timedelta()) -> None:
+        """Let any worker take the job after `delay`."""
+        super().__init__()
+        self.delay = delay
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,22 @@ async def hold(session: AsyncSession, job_id: UUID, attempt: int) -> None:
         raise LostJob
 
 
+async def hold_and_move_on(session: AsyncSession, job_id: UUID, attempt: int) -> None:
+    """As `hold`, for a write that shows that this start of the job was not in vain.
+
+    Raises:
+        LostJob: a later attempt has begun, or the job has ended.
+    """
+    held = await session.scalar(
+        update(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.status == JobStatus.running)
+        .values(fruitless_starts=0)
+        .returning(Job.id)
+    )
+    if held is None:
+        raise LostJob
+
+
 async def _end_attempt(session: AsyncSession, job_id: UUID, attempt: int, **values: object) -> None:
     ended = await session.scalar(
         update(Job)

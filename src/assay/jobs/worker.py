@@ -205,8 +205,8 @@ class JobWorker:
                     await running.complete(session)
         except LostJob:
             log.info("job lost to another attempt or cancelled", attempt=running.attempt)
-        except HandBack:
-            await self._hand_back(running)
+        except HandBack as back:
+            await self._hand_back(running, back.delay)
         except RetryRequested:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a handler raises is the job's failure
@@ -215,13 +215,13 @@ class JobWorker:
             work.cancel()
             deadline.cancel()
 
-    async def _hand_back(self, running: RunningJob) -> None:
+    async def _hand_back(self, running: RunningJob, delay: timedelta = timedelta()) -> None:
         try:
             async with self._database.session() as session:
                 await service.hand_back(session, running.id, running.attempt)
         except LostJob:
             return
-        raise RetryRequested(reason="handed back at shutdown")
+        raise RetryRequested(delay, reason="handed back")
 
     async def _failed_attempt(
         self, running: RunningJob, fruitless_starts: int, error: Exception

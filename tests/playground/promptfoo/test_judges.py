@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from assay.playground.promptfoo.expected import assertion_of
 from assay.playground.promptfoo.service import run_options
 from assay.playground.promptfoo.suite import Suite
 from assay.playground.runs.schemas import EvalRunCreate, JudgeEntry
@@ -112,3 +113,24 @@ def test_what_cannot_judge_is_named(faults: Faults) -> None:
     assert "No model classifies" in found[f"{here}[1].provider.classification"]
     assert "takes no prompt" in found[f"{here}[2].rubricPrompt"]
     assert "asks no model" in found[f"{here}[3].provider"]
+
+
+def test_people_are_asked_as_the_file_says(read: Read) -> None:
+    suite = read(
+        """
+        defaultTest:
+          assert:
+            - {type: human, value: "Is it kind to {{word}}?", deadline: 60, default: true}
+        tests: [{vars: {word: a}, assert: [{type: not-human, value: Is it rude?, quorum: 3}]}]
+        """
+    )
+    [test] = suite.tests
+    assert {each["type"] for each in test.assertions} <= {"human", "not-human"}
+    assert {"type": "not-human", "value": "Is it rude?", "quorum": 3} in test.assertions
+    assert assertion_of("human: Is it kind?") == {"type": "human", "value": "Is it kind?"}
+    assert assertion_of("not-human: Is it rude?")["type"] == "not-human"
+
+
+def test_a_question_to_people_has_to_be_there(faults: Faults) -> None:
+    found = faults("tests: [{vars: {word: a}, assert: [{type: human}]}]")
+    assert found["tests[0].assert[0].value"].startswith("human needs a value: the question")

@@ -34,6 +34,7 @@ async def test_every_item_is_asked_of_every_model_graded_and_stored(
         "passed": 7,
         "failed": 7,
         "errors": 0,
+        "waiting": 0,
         "cost": 0.0,
         "percent": 100.0,
     }

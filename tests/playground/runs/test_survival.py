@@ -31,6 +31,7 @@ from assay.playground.runs import service, starting
 from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 from assay.testing.scripted_process import ScriptedProcess, run_scripted_server
+from assay.wiring import RequestedPeople
 
 
 @contextlib.contextmanager
@@ -47,7 +48,7 @@ def assay(*arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-async def make_run(database: Database, cells: int, concurrency: int) -> UUID:
+async def make_run(database: Database, cells: int, concurrency: int, **more: Any) -> UUID:
     """A run of so many cells, each with a word of its own."""
     async with database.session() as session:
         project = Project(name="Survival")
@@ -77,8 +78,15 @@ async def make_run(database: Database, cells: int, concurrency: int) -> UUID:
             dataset_id=dataset.id,
             models=[ModelEntry(model="openai/scripted")],
             concurrency=concurrency,
+            **more,
         )
-        run = await starting.create_run(session, LOCAL_ACTOR, _Known(), body)  # type: ignore[arg-type]  # all that is asked of it
+        run = await starting.create_run(
+            session,
+            LOCAL_ACTOR,
+            _Known(),  # type: ignore[arg-type]  # all that is asked of it
+            RequestedPeople(),
+            body,
+        )
         return run.id
 
 

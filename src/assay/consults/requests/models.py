@@ -1,11 +1,14 @@
 """Tables of consultation requests, the answers of reviewers, and what happened to each request."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
+    DateTime,
     Dialect,
     ForeignKey,
     Index,
@@ -15,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -84,8 +88,11 @@ class Urgency(TypeDecorator[Priority]):
 
 _BY_URGENCY = tuple(reversed(Priority))
 _PENDING = text("status = 'pending'")
-DUE_BY = text("coalesce(deadline, '9999-01-01 00:00:00+00'::timestamp with time zone)")
-"""The deadline as a key to sort by: what has none comes last."""
+NEVER_DUE: ColumnElement[datetime] = literal_column(
+    "'9999-01-01 00:00:00+00'::timestamp with time zone", DateTime(timezone=True)
+)
+"""What counts as the deadline of a request without one where requests are sorted by it."""
+_DUE_BY = text(f"coalesce(deadline, {NEVER_DUE})")
 
 
 class ConsultationRequest(Base):
@@ -99,7 +106,13 @@ class ConsultationRequest(Base):
     __tablename__ = "consultation_requests"
     __table_args__ = (
         CheckConstraint("quorum BETWEEN 1 AND 100", name="quorum_in_reach"),
-        Index("ix_consultation_requests_inbox", "status", "priority", DUE_BY, "id"),
+        Index(
+            "ix_consultation_requests_inbox",
+            "status",
+            "priority",
+            text(f"coalesce(deadline, {NEVER_DUE})"),
+            "id",
+        ),
         Index("ix_consultation_requests_requested_by_id", "requested_by", "id"),
         Index("ix_consultation_requests_project_id", "project_id"),
         Index(

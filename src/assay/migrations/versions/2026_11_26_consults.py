@@ -14,6 +14,16 @@ depends_on = None
 
 DUE_BY = sa.text("coalesce(deadline, '9999-01-01 00:00:00+00'::timestamp with time zone)")
 
+# Whoever waits for the end of a request hears of it with the commit.
+NOTIFY = """
+CREATE FUNCTION consults.notify_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('assay_consults', NEW.id::text);
+    RETURN NULL;
+END
+$$
+"""
+
 
 def upgrade() -> None:
     """Apply."""
@@ -26,6 +36,12 @@ def upgrade() -> None:
     _create_request_events()
     _create_responses()
     _create_webhook_deliveries()
+    op.execute(NOTIFY)
+    op.execute(
+        "CREATE TRIGGER notify_ended AFTER UPDATE OF status ON consults.consultation_requests "
+        "FOR EACH ROW WHEN (OLD.status = 'pending' AND NEW.status <> 'pending') "
+        "EXECUTE FUNCTION consults.notify_ended()"
+    )
 
 
 def downgrade() -> None:
@@ -312,6 +328,9 @@ def _create_webhook_deliveries() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
         schema="consults",
+    )
+    op.create_index(
+        "ix_webhook_deliveries_created_at", "webhook_deliveries", ["created_at"], schema="consults"
     )
     op.create_index(
         "ix_webhook_deliveries_endpoint_id_id",

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-from assay.grading.registry import CHECK_TYPES, JUDGED_TYPES
+from assay.grading.registry import CHECK_TYPES, HUMAN, JUDGED_TYPES
 from assay.playground.promptfoo.types_not_here import TYPES_NOT_HERE
 
 _OTHER_NAMES = {
@@ -13,7 +13,7 @@ _OTHER_NAMES = {
     "eval": "javascript",
     "grade": "llm-rubric",
 }
-_TYPES = sorted({*CHECK_TYPES, *JUDGED_TYPES, *TYPES_NOT_HERE}, key=len, reverse=True)
+_TYPES = sorted({*CHECK_TYPES, *JUDGED_TYPES, HUMAN, *TYPES_NOT_HERE}, key=len, reverse=True)
 _ASSERTION = re.compile(
     rf"(not-)?({'|'.join(map(re.escape, [*_TYPES, *_OTHER_NAMES]))})"
     r"(?:\((\d+(?:\.\d+)?)\))?(?::(.*))?",

@@ -22,7 +22,6 @@ TYPES_NOT_HERE = {
     "tool-call-f1": "Calls of tools are not graded.",
     "skill-used": "Skills of agents are not graded.",
     "finish-reason": "The reason why an answer ended is not graded.",
-    "human": "People are not asked yet.",
     "moderation": "There is no moderation: use llm-rubric.",
     "pi": "This asks a service of its own: use llm-rubric.",
     "select-best": "Answers of several prompts are not held against each other: compare runs.",

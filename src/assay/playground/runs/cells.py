@@ -1,6 +1,7 @@
 """One cell: fill the template, ask the model, grade the answer."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,10 +13,13 @@ from assay.core.templates import TemplateFault
 from assay.core.text import text_fault
 from assay.gateway.errors import ModelError
 from assay.gateway.types import Model, ModelResponse
-from assay.grading.results import Answer, Grading
-from assay.playground.runs.judging import Judging
-from assay.playground.runs.specification import Cell, Item, RunSpecification
-from assay.playground.runs.writer import Holder, ResultRow
+from assay.grading.grader import asked_in_all
+from assay.grading.questions import Findings
+from assay.grading.registry import HUMAN, split_negation
+from assay.grading.results import Answer, GradedAssertion, Grading
+from assay.playground.runs.judging import Judging, grade
+from assay.playground.runs.rows import AnsweredCell, Attempt, Holder, ResultRow, WaitingRow
+from assay.playground.runs.specification import Cell, RunSpecification
 
 
 async def work_cell(
@@ -24,8 +28,8 @@ async def work_cell(
     cell: Cell,
     model: Model,
     judging: Judging,
-) -> ResultRow:
-    """The result of one cell; what fails for good becomes a row with its error."""
+) -> ResultRow | WaitingRow:
+    """The result of one cell, or what waits for people; a failure for good is a result too."""
     try:
         request = specification.request(cell)
     except TemplateFault as error:
@@ -46,42 +50,40 @@ async def work_cell(
         response.logprobs,
         request.messages,
     )
-    grading = await grade_answer(specification, cell.item, answer, judging)
-    return graded_row(
-        holder,
+    answered = AnsweredCell(
         cell,
         answer,
-        grading,
-        request=messages,
-        output_json=None if response.output_json is None else to_json(response.output_json),
-        metrics=_metrics(response, latency_ms),
-        cost=response.cost,
+        messages,
+        None if response.output_json is None else to_json(response.output_json),
+        _metrics(response, latency_ms),
+        response.cost,
     )
+    return await grade_cell(holder, specification, answered, judging)
 
 
-async def grade_answer(
-    specification: RunSpecification, item: Item, answer: Answer, judging: Judging
-) -> Grading:
-    """The grade of an answer by the run's assertions and the item's own."""
-    grader = specification.grader(item)
-    return await judging.grade(grader, answer, item.assertion_variables())
+async def grade_cell(
+    holder: Holder, specification: RunSpecification, answered: AnsweredCell, judging: Judging
+) -> ResultRow | WaitingRow:
+    """The result of a cell by the run's assertions and the item's own, or what waits for people."""
+    item = answered.cell.item
+    grader, variables = specification.grader(item), item.assertion_variables()
+    findings = await judging.find(grader, answered.answer, variables)
+    if questions := grader.people(answered.answer, variables):
+        paid = answered.cost
+        if findings:
+            paid = _sum(paid, asked_in_all(findings.values()).cost)
+        return WaitingRow(holder, answered, questions, findings, paid)
+    return await graded_row(holder, specification, answered, findings)
 
 
-def graded_row(
-    holder: Holder,
-    cell: Cell,
-    answer: Answer,
-    grading: Grading,
-    *,
-    request: str | None,
-    output_json: str | None,
-    metrics: dict[str, Any],
-    cost: float | None,
+async def graded_row(
+    holder: Attempt, specification: RunSpecification, answered: AnsweredCell, findings: Findings
 ) -> ResultRow:
-    """The row of a cell with an answer.
-
-    `request` and `output_json` are JSON text, `cost` is what was paid for it now, without judges.
-    """
+    """The row of a cell with an answer and with all that its assertions wanted to know."""
+    cell, answer = answered.cell, answered.answer
+    grader = specification.grader(cell.item)
+    grading = await grade(grader, answer, cell.item.assertion_variables(), findings)
+    metrics, cost = dict(answered.metrics), answered.cost
     if grading.asked is not None:
         metrics["judge_cost"] = grading.asked.cost
         cost = _sum(cost, grading.asked.cost)
@@ -91,18 +93,31 @@ def graded_row(
         item_id=cell.item.id,
         model_id=cell.choice.model_id,
         repetition=cell.repetition,
-        request=request,
+        request=answered.request,
         output=answer.output,
-        output_json=output_json,
+        output_json=answered.output_json,
         grading=to_json(grading.as_json()),
         metrics=to_json(metrics),
         passed=grading.passed,
         score=grading.score,
-        error=None,
+        error=_undecided(grading),
         latency_ms=answer.latency_ms,
         cost=cost,
         failed_assertions=_failed_names(grading),
     )
+
+
+def _undecided(grading: Grading) -> str | None:
+    """Why a cell has no result, where what it lacks is the word of a person."""
+    return None if grading.passed else next(_without_a_word(grading.entries), None)
+
+
+def _without_a_word(entries: Sequence[GradedAssertion]) -> Iterator[str]:
+    for entry in entries:
+        if entry.weight and entry.error and split_negation(entry.type)[0] == HUMAN:
+            yield f"not_decided: {entry.reason}"
+        if entry.weight:
+            yield from _without_a_word(entry.parts or ())
 
 
 def _sum(cost: float | None, judge_cost: float | None) -> float | None:

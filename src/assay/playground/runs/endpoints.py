@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Request
 
 from assay.core.database import Session
 from assay.core.errors import Conflict, Invalid, NotFound
+from assay.core.idempotency import IdempotencyKey, Once
 from assay.core.pagination import Paging
 from assay.core.problems import problems
-from assay.core.text import Text
 from assay.gateway.service import Gateway
 from assay.playground.access import Editor, Reader
 from assay.playground.runs import rescoring, resuming, service, starting
-from assay.playground.runs.idempotency import Once
 from assay.playground.runs.models import EvalRun, RunStatus
+from assay.playground.runs.people import People
 from assay.playground.runs.schemas import (
     Estimate,
     EvalRunCreate,
@@ -32,15 +32,12 @@ def _gateway(request: Request) -> Gateway:
     return cast("Gateway", request.app.state.gateway)
 
 
+def _people(request: Request) -> People:
+    return cast("People", request.app.state.people)
+
+
 ModelGateway = Annotated[Gateway, Depends(_gateway)]
-IdempotencyKey = Annotated[
-    Text | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        description="The same key with the same body gives the run that it made the first time",
-    ),
-]
+AskedPeople = Annotated[People, Depends(_people)]
 
 
 @router.post("", status_code=202, response_model=EvalRunRead, responses=problems(Invalid, NotFound))
@@ -49,11 +46,12 @@ async def create_run(
     session: Session,
     actor: Editor,
     gateway: ModelGateway,
+    people: AskedPeople,
     idempotency_key: IdempotencyKey = None,
 ) -> EvalRun:
     """Start a run: every item of a dataset asked of every model, graded and stored."""
     once = Once.of(idempotency_key, "create", data)
-    return await starting.create_run(session, actor, gateway, data, once)
+    return await starting.create_run(session, actor, gateway, people, data, once)
 
 
 @router.post("/estimate", responses=problems(Invalid, NotFound))
@@ -103,9 +101,9 @@ async def delete_run(run_id: UUID, session: Session, actor: Editor) -> None:
     response_model=EvalRunRead,
     responses=problems(Invalid, NotFound, Conflict),
 )
-async def cancel_run(run_id: UUID, session: Session, actor: Editor) -> EvalRun:
+async def cancel_run(run_id: UUID, session: Session, actor: Editor, people: AskedPeople) -> EvalRun:
     """Stop a run; what is stored stays, and it can be resumed."""
-    return await service.cancel_run(session, actor, run_id)
+    return await service.cancel_run(session, actor, people, run_id)
 
 
 @router.post(
@@ -149,9 +147,10 @@ async def rescore_run(
     data: EvalRunRescore,
     session: Session,
     actor: Editor,
-    gateway: Annotated[Gateway, Depends(_gateway)],
+    gateway: ModelGateway,
+    people: AskedPeople,
     idempotency_key: IdempotencyKey = None,
 ) -> EvalRun:
     """Start a run that grades the stored answers of an ended one anew, without asking models."""
     once = Once.of(idempotency_key, f"rescore {run_id}", data)
-    return await rescoring.rescore_run(session, actor, gateway, run_id, data, once)
+    return await rescoring.rescore_run(session, actor, gateway, people, run_id, data, once)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from uuid import UUID
 
 from assay.core.database import Database
@@ -21,6 +22,8 @@ from assay.playground.runs.budget import Budget
 from assay.playground.runs.cells import work_cell
 from assay.playground.runs.judging import Judging
 from assay.playground.runs.models import RunStatus
+from assay.playground.runs.people import People
+from assay.playground.runs.rows import Holder, ResultRow, WaitingRow
 from assay.playground.runs.specification import (
     Cell,
     ModelChoice,
@@ -28,7 +31,8 @@ from assay.playground.runs.specification import (
     load_specification,
 )
 from assay.playground.runs.stored_answers import regrade_cell
-from assay.playground.runs.writer import Holder, ResultRow, ResultWriter
+from assay.playground.runs.waiting.storing import keep_waiting
+from assay.playground.runs.writer import ResultWriter
 
 # Shards that a worker reads at a time, before it knows how much there is to do in them.
 OPENING_AT_ONCE = 3
@@ -37,8 +41,8 @@ OPENING_AT_ONCE = 3
 ROUNDS_IN_LINE = 5
 
 
-WorkCell = Callable[[Holder, Cell], Awaitable[ResultRow]]
-"""Gives the result of a cell, in the hands of the job that holds it."""
+WorkCell = Callable[[Holder, Cell], Awaitable[ResultRow | WaitingRow]]
+"""Gives the result of a cell, or what waits for people, in the hands of the job that holds it."""
 
 
 class ShardWork:
@@ -175,6 +179,7 @@ class RunExecution:
         self,
         database: Database,
         gateway: Gateway,
+        people: People,
         specification: RunSpecification,
         slots: Slots,
         width: int,
@@ -187,6 +192,7 @@ class RunExecution:
             specification.run_id,
             {choice.model_id: choice.config for choice in specification.models},
             self._see_status,
+            partial(keep_waiting, database, people, specification),
         )
         self._judging = Judging(gateway, slots, specification.cache)
         self._lanes = {
@@ -250,9 +256,10 @@ class RunExecution:
 class RunExecutions:
     """The executions of one worker: one for each run that it has shards of."""
 
-    def __init__(self, gateway: Gateway, max_in_flight: int) -> None:
+    def __init__(self, gateway: Gateway, people: People, max_in_flight: int) -> None:
         """`max_in_flight`: cells of a run in flight in this worker at most."""
         self._gateway = gateway
+        self._people = people
         self._max_in_flight = max_in_flight
         self._open: dict[UUID, RunExecution] = {}
         self._users: dict[UUID, int] = {}
@@ -306,7 +313,7 @@ class RunExecutions:
         slots = self._gateway.limits.slots(_scope(specification.run_id), concurrency)
         slots.cap = self._max_in_flight
         width = min(concurrency, self._max_in_flight)
-        return RunExecution(database, self._gateway, specification, slots, width)
+        return RunExecution(database, self._gateway, self._people, specification, slots, width)
 
     async def _close(self, run_id: UUID) -> None:
         execution = self._open.pop(run_id, None)

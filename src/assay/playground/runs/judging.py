@@ -20,6 +20,7 @@ from assay.grading.questions import (
     BrokenAnswer,
     EmbeddingQuestion,
     Finding,
+    Findings,
     JudgeQuestion,
     Question,
 )
@@ -36,6 +37,15 @@ KEPT_VECTORS = 2000
 KEPT_FINDINGS = 1000
 
 _Place = tuple[str, str]
+
+
+async def grade(
+    grader: Grader, answer: Answer, variables: Mapping[str, object], findings: Findings
+) -> Grading:
+    """Grade an answer with what was found about it."""
+    if len(answer.output) > LONG_ANSWER:
+        return await asyncio.to_thread(grader.grade, answer, variables, findings)
+    return grader.grade(answer, variables, findings)
 
 
 @dataclass(slots=True)
@@ -73,17 +83,15 @@ class Judging:
         self._lasting: OrderedDict[bytes, asyncio.Task[Finding]] = OrderedDict()
         self._vectors: OrderedDict[_Place, NDArray[np.float32]] = OrderedDict()
 
-    async def grade(
+    async def find(
         self, grader: Grader, answer: Answer, variables: Mapping[str, object]
-    ) -> Grading:
-        """Grade an answer; judges that it needs are asked side by side."""
+    ) -> dict[bytes, Finding]:
+        """What judges say of an answer; those that are needed are asked side by side."""
         findings: dict[bytes, Finding] = {}
         while questions := grader.questions(answer, variables, findings):
             found = await asyncio.gather(*map(self._find, questions))
             findings.update((each.key, it) for each, it in zip(questions, found, strict=True))
-        if len(answer.output) > LONG_ANSWER:
-            return await asyncio.to_thread(grader.grade, answer, variables, findings)
-        return grader.grade(answer, variables, findings)
+        return findings
 
     def close(self) -> None:
         """Break off what is being asked for several answers at once."""

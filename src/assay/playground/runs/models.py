@@ -105,6 +105,8 @@ class EvalRun(Base):
     passed: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
+    # Cells with an answer that people are asked about; they have no result yet.
+    waiting: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     cost: Mapped[float] = mapped_column(Double, default=0.0)
     shards_left: Mapped[int] = mapped_column(default=0)
     summary: Mapped[Json | None]
@@ -120,14 +122,23 @@ class EvalRun(Base):
     share_expires_at: Mapped[Timestamp | None]
 
     @property
+    def waits_for_people_only(self) -> bool:
+        """Whether all that is left of it is what people are asked about."""
+        return self.waiting > 0 and self.shards_left == 0
+
+    @property
     def progress(self) -> dict[str, Any]:
-        """Cells in all, those with a stored result, how these came out, and the share done."""
+        """Cells in all, those with a stored result, how these came out, and the share done.
+
+        Cells that wait for people are not among those with a result.
+        """
         return {
             "total": self.total,
             "completed": self.completed,
             "passed": self.passed,
             "failed": self.failed,
             "errors": self.errors,
+            "waiting": self.waiting,
             "cost": self.cost,
             "percent": round(100 * self.completed / self.total, 1) if self.total else 0.0,
         }

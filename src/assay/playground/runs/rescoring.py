@@ -4,21 +4,25 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assay.core.idempotency import Once
 from assay.gateway.service import Gateway
 from assay.identity.actor import Actor
 from assay.playground.datasets.models import Dataset
-from assay.playground.runs.idempotency import Once, find_earlier
+from assay.playground.runs.idempotency import find_earlier
 from assay.playground.runs.judges import check_judges
 from assay.playground.runs.models import EvalRun
+from assay.playground.runs.people import People
 from assay.playground.runs.schemas import EvalRunRescore
 from assay.playground.runs.service import RunStillActive, get_own_run
 from assay.playground.runs.starting import begin_run
+from assay.playground.runs.waiting.checking import check_people
 
 
 async def rescore_run(
     session: AsyncSession,
     actor: Actor,
     gateway: Gateway,
+    people: People,
     run_id: UUID,
     data: EvalRunRescore,
     once: Once | None = None,
@@ -28,7 +32,7 @@ async def rescore_run(
     Raises:
         RunNotFound: there is none.
         RunStillActive: it is going on.
-        Invalid: an assertion has no judge that can be asked.
+        Invalid: a judge or a person of an assertion cannot be asked.
         IdempotencyKeyReused: the caller's key was used for another request.
         RoleTooLow
     """
@@ -45,6 +49,7 @@ async def rescore_run(
     held = {"read": True}
     dataset = await session.get_one(Dataset, source.dataset_id, with_for_update=held)
     await check_judges(session, gateway, source.dataset_id, assertions, judge)
+    await check_people(session, people, actor, dataset, source.project_id, assertions)
     run = EvalRun(
         rescored_from_id=source.id,
         project_id=source.project_id,

@@ -224,6 +224,7 @@ class Progress(BaseModel):
     passed: int
     failed: int = Field(description="Graded and not passed")
     errors: int = Field(description="Not answered for good")
+    waiting: int = Field(description="Answered, and waiting for what people say; no result yet")
     cost: float = Field(description="USD so far")
     percent: float
 

@@ -15,8 +15,12 @@ from assay.jobs.service import NewJob, cancel_jobs, enqueue
 from assay.playground.access import authorize, in_projects
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.runs.models import EvalRun, RunStatus
+from assay.playground.runs.people import People
 from assay.playground.runs.shards import end_run
 from assay.playground.runs.tasks import PLAN_JOB
+from assay.playground.runs.waiting.storing import stop_waiting
+
+CANCELED = "The run was canceled."
 
 
 class RunNotFound(NotFound):
@@ -76,8 +80,10 @@ async def list_runs(
     return await page.fetch(session, statement, EvalRun.id)
 
 
-async def cancel_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalRun:
+async def cancel_run(session: AsyncSession, actor: Actor, people: People, run_id: UUID) -> EvalRun:
     """Stop a run; what is stored stays, and it can be resumed.
+
+    What `people` were asked for it is withdrawn, and asked again when it is resumed.
 
     Raises:
         RunNotFound: there is none.
@@ -93,6 +99,7 @@ async def cancel_run(session: AsyncSession, actor: Actor, run_id: UUID) -> EvalR
     run = await get_run(session, actor, run_id, lock=True)
     if not run.status.is_active:
         raise RunNotActive(f"The run has already ended: it is {run.status}.")
+    await stop_waiting(session, people, actor, run, CANCELED)
     await end_run(session, run, RunStatus.canceled)
     record_run(session, actor, "run.canceled", run)
     return run

@@ -28,6 +28,7 @@ from assay.playground.datasets.models import DatasetItem
 from assay.playground.runs.models import EvalResult, EvalRun, EvalRunShard, RunStatus
 from assay.playground.runs.specification import Cell, Item, RunSpecification
 from assay.playground.runs.summary import summarize
+from assay.playground.runs.waiting.storing import count_waiting, waiting_places
 
 CELLS_JOB = "eval-run.cells"
 
@@ -130,7 +131,7 @@ async def release_shards(session: AsyncSession, run_id: UUID) -> None:
 async def open_cells(
     session: AsyncSession, specification: RunSpecification, shard: EvalRunShard, run: EvalRun
 ) -> list[Cell]:
-    """The cells of a shard without a result."""
+    """The cells of a shard that have no result and do not wait for people."""
     within = and_(
         present_in(run.dataset_id, run.dataset_version),
         DatasetItem.id.between(shard.first_item_id, shard.last_item_id),
@@ -148,7 +149,7 @@ async def open_cells(
             EvalResult.dataset_item_id.between(shard.first_item_id, shard.last_item_id),
         )
     )
-    done = {tuple(row) for row in stored}
+    done = {tuple(row) for row in stored} | await waiting_places(session, shard)
     return [
         Cell(item, choice, repetition)
         for item in items
@@ -161,7 +162,10 @@ async def open_cells(
 async def end_shard(
     session: AsyncSession, actor: Actor, run_id: UUID, number: int, parent_id: UUID
 ) -> None:
-    """Mark a shard as done, hand out the next one, and end the run after the last."""
+    """Mark a shard as done, hand out the next one, and end the run after the last.
+
+    A run with cells that wait for people goes on until they have answered.
+    """
     await session.execute(
         update(EvalRunShard)
         .where(EvalRunShard.eval_run_id == run_id, EvalRunShard.number == number)
@@ -169,19 +173,25 @@ async def end_shard(
     )
     await hand_out(session, actor, run_id, parent_id, shards=1)
     # Last, because whoever stores results of the run waits for this row until the commit.
-    left = await session.scalar(
+    await session.execute(
         update(EvalRun)
         .where(EvalRun.id == run_id, EvalRun.status == RunStatus.running)
         .values(shards_left=EvalRun.shards_left - 1)
-        .returning(EvalRun.shards_left)
     )
-    if left == 0:
-        run = await session.get_one(EvalRun, run_id, populate_existing=True)
+    await end_when_done(session, run_id)
+
+
+async def end_when_done(session: AsyncSession, run_id: UUID) -> None:
+    """End a run, which is held, where no shard is left and no cell waits for people."""
+    run = await session.get(EvalRun, run_id, populate_existing=True)
+    if run is None:
+        return
+    if run.status is RunStatus.running and not run.shards_left and not run.waiting:
         await end_run(session, run, RunStatus.completed)
 
 
 async def count_shards_left(session: AsyncSession, run: EvalRun) -> None:
-    """Count the shards that are not done; a run without any is complete."""
+    """Count what is left of a run, which is complete where that is nothing."""
     run.shards_left = (
         await session.scalar(
             select(func.count()).where(
@@ -190,7 +200,8 @@ async def count_shards_left(session: AsyncSession, run: EvalRun) -> None:
         )
         or 0
     )
-    if not run.shards_left:
+    await count_waiting(session, run)
+    if not run.shards_left and not run.waiting:
         await end_run(session, run, RunStatus.completed)
 
 

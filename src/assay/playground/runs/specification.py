@@ -14,6 +14,7 @@ from assay.core.database import to_json
 from assay.gateway.types import ModelRequest
 from assay.grading.assertions import compile_assertions
 from assay.grading.grader import Grader
+from assay.identity.actor import LOCAL_USER, job_actor
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
 from assay.playground.runs.budget import Budget
@@ -66,6 +67,10 @@ class RunSpecification:
     def __init__(self, run: EvalRun, version: PromptVersion) -> None:
         """Compile; the parts were checked when the run was created."""
         self.run_id = run.id
+        self.project_id = run.project_id
+        self.name = run.name
+        self.dataset_version = run.dataset_version
+        self.actor = job_actor(run.created_by or LOCAL_USER)
         self.concurrency = run.concurrency
         self.rescored_from_id = run.rescored_from_id
         self.repeat = run.repeat

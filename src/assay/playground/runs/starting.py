@@ -10,6 +10,7 @@ from sqlalchemy.sql import cast
 from sqlalchemy.types import Text
 
 from assay.core.errors import AssayError, FieldFault, Invalid, NotFound
+from assay.core.idempotency import Once
 from assay.gateway.service import Gateway
 from assay.identity.actor import Actor, Role
 from assay.playground.access import authorize, project_of_dataset, project_of_version
@@ -18,14 +19,16 @@ from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.prompts.models import PromptVersion
 from assay.playground.prompts.rendering import PromptRenderer
 from assay.playground.runs.estimate import Parts, estimate
-from assay.playground.runs.idempotency import Once, find_earlier, mark
+from assay.playground.runs.idempotency import find_earlier, mark
 from assay.playground.runs.item_schema import require_items_fit
 from assay.playground.runs.judges import check_judges
 from assay.playground.runs.models import EvalRun
+from assay.playground.runs.people import People
 from assay.playground.runs.resuming import require_prices
 from assay.playground.runs.schemas import Estimate, EvalRunCreate, ModelEntry
 from assay.playground.runs.service import enqueue_plan, record_run
 from assay.playground.runs.specification import model_id
+from assay.playground.runs.waiting.checking import check_people
 
 FAULTS_SHOWN = 5
 
@@ -34,6 +37,7 @@ async def create_run(
     session: AsyncSession,
     actor: Actor,
     gateway: Gateway,
+    people: People,
     data: EvalRunCreate,
     once: Once | None = None,
 ) -> EvalRun:
@@ -44,9 +48,9 @@ async def create_run(
     Raises:
         NotFound: no such prompt version or dataset.
         RoleTooLow: the actor may not start runs in their project.
-        Invalid: a model or judge that cannot be asked, a dataset without items, items without a
-            variable of the prompt or that do not fit its schema, a prompt and a dataset of
-            different projects, or a budget for models without a known price.
+        Invalid: a model, judge or person that cannot be asked, a dataset without items, items
+            without a variable of the prompt or that do not fit its schema, a prompt and a dataset
+            of different projects, or a budget for models without a known price.
         IdempotencyKeyReused: the caller's key was used for another request.
     """
     project_id = await _project(session, actor, data)
@@ -59,6 +63,7 @@ async def create_run(
     judge = data.judge.as_column() if data.judge else None
     priced = data.max_cost is not None
     await check_judges(session, gateway, parts.dataset.id, data.assertions, judge, priced=priced)
+    await check_people(session, people, actor, parts.dataset, project_id, data.assertions)
     estimated = await estimate(session, gateway, parts, data)
     models = [entry.model_dump(exclude_none=True) for entry in data.models]
     run = EvalRun(

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.database import to_json
 from assay.grading.results import Answer
-from assay.playground.runs.cells import failed_row, grade_answer, graded_row
+from assay.playground.runs.cells import failed_row, grade_cell
 from assay.playground.runs.judging import Judging
 from assay.playground.runs.models import EvalResult, EvalRunShard
+from assay.playground.runs.rows import AnsweredCell, Holder, ResultRow, WaitingRow
 from assay.playground.runs.specification import Cell, RunSpecification
-from assay.playground.runs.writer import Holder, ResultRow
 
 NO_ANSWER = "not_answered: the run whose answers are graded has no result for this cell"
 
@@ -37,8 +37,8 @@ async def with_stored_answers(
 
 async def regrade_cell(
     holder: Holder, specification: RunSpecification, cell: Cell, judging: Judging
-) -> ResultRow:
-    """The result of a cell with the stored answer; without one it is an error."""
+) -> ResultRow | WaitingRow:
+    """The result of a cell with the stored answer, or what waits; without one it is an error."""
     await asyncio.sleep(0)  # many cells in a row must not keep the event loop to themselves
     stored = cell.stored
     if stored is None:
@@ -60,14 +60,12 @@ async def regrade_cell(
         [before["mean_logprob"]] if "mean_logprob" in before else None,
         messages=(stored.request or {}).get("messages", ()),
     )
-    grading = await grade_answer(specification, cell.item, answer, judging)
-    return graded_row(
-        holder,
+    answered = AnsweredCell(
         cell,
         answer,
-        grading,
-        request=request,
-        output_json=None if stored.output_json is None else to_json(stored.output_json),
-        metrics={**before, "cost": 0.0, "attempts": 0, "original": original},
-        cost=0.0,
+        request,
+        None if stored.output_json is None else to_json(stored.output_json),
+        {**before, "cost": 0.0, "attempts": 0, "original": original},
+        0.0,
     )
+    return await grade_cell(holder, specification, answered, judging)

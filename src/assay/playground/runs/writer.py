@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from assay.core.database import DATABASE_ERRORS, Database, is_disconnect
+from assay.jobs.service import LostJob
 from assay.playground.runs.models import RunStatus
+from assay.playground.runs.rows import Attempt, Holder, ResultRow, WaitingRow
 
 log = structlog.get_logger(__name__)
 
@@ -25,42 +28,16 @@ LOOK_EVERY = 1.0
 TELL_EVERY = 0.5
 # So many rows waiting for a database that is away, and cells wait too.
 MOST_WAITING = 5000
+# Cells that wait for people are stored one by one; results come in between.
+WAITING_AT_ONCE = 50
 LONGEST_PAUSE = 2.0
 
+KeepWaiting = Callable[[WaitingRow], Awaitable[ResultRow | None]]
+"""Lets people be asked about a cell; gives its result where they cannot be.
 
-class Holder(Protocol):
-    """A job on whose behalf rows are stored."""
-
-    job_id: UUID
-    attempt: int
-
-    def stored(self, rows: int) -> None:
-        """So many more of its rows are in the database."""
-
-    def lost(self) -> None:
-        """The job belongs to somebody else now; its rows were not stored."""
-
-
-@dataclass(slots=True)
-class ResultRow:
-    """One row of `eval_results`; the JSON columns are JSON text already."""
-
-    holder: Holder
-    id: UUID
-    item_id: UUID
-    model_id: str
-    repetition: int
-    request: str | None
-    output: str | None
-    output_json: str | None
-    grading: str | None
-    metrics: str
-    passed: bool
-    score: float
-    error: str | None
-    latency_ms: float | None
-    cost: float | None
-    failed_assertions: Sequence[str]
+Raises LostJob where its job is somebody else's, or the run has ended.
+"""
+_Outcome = TypeVar("_Outcome")
 
 
 # One statement, so one round trip and one transaction: rows of a job that was lost, or of an
@@ -116,7 +93,7 @@ WITH incoming AS (
         'id', id, 'project_id', project_id, 'name', name, 'status', status,
         'progress', jsonb_build_object(
             'total', total, 'completed', completed, 'passed', passed, 'failed', failed,
-            'errors', errors, 'cost', cost,
+            'errors', errors, 'waiting', waiting, 'cost', cost,
             'percent', round(100.0 * completed / greatest(total, 1), 1)
         )
     )
@@ -135,8 +112,9 @@ SELECT (SELECT status FROM playground.eval_runs WHERE id = $1) AS status,
 class ResultWriter:
     """Collects rows of one run and stores them every 200 ms, or 200 rows.
 
-    A database that is away is waited for, with the rows kept. `on_status` gets the run's
-    status with every write, so that a cancel is seen within a second.
+    Cells that wait for people are stored behind them, each by itself. A database that is away is
+    waited for, with the rows kept. `on_status` gets the run's status with every write, so that a
+    cancel is seen within a second.
     """
 
     def __init__(
@@ -145,15 +123,17 @@ class ResultWriter:
         run_id: UUID,
         model_configs: dict[str, str],
         on_status: Callable[[RunStatus | None], None],
+        keep_waiting: KeepWaiting,
     ) -> None:
         """`model_configs`: JSON text of the model entry for each model id of the run."""
         self._database = database
         self._run_id = run_id
-        self._model_ids = list(model_configs)
-        self._configs = list(model_configs.values())
+        self._configs = model_configs
         self._on_status = on_status
+        self._keep_waiting = keep_waiting
         self._holders: dict[UUID, Holder] = {}
         self._rows: list[ResultRow] = []
+        self._waiting: list[WaitingRow] = []
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
@@ -169,13 +149,16 @@ class ResultWriter:
         """No more rows of `holder` will come."""
         self._holders.pop(holder.job_id, None)
 
-    def add(self, row: ResultRow) -> None:
+    def add(self, row: ResultRow | WaitingRow) -> None:
         """Store `row` with the next write."""
-        self._rows.append(row)
         self._arrived.set()
+        if isinstance(row, WaitingRow):
+            self._waiting.append(row)
+        else:
+            self._rows.append(row)
         if len(self._rows) >= FLUSH_ROWS:
             self._enough.set()
-        if len(self._rows) >= MOST_WAITING:
+        if len(self._rows) + len(self._waiting) >= MOST_WAITING:
             self._room.clear()
 
     async def room(self) -> None:
@@ -185,7 +168,7 @@ class ResultWriter:
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            if not self._rows:
+            if not self._rows and not self._waiting:
                 self._arrived.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._arrived.wait(), LOOK_EVERY)
@@ -209,59 +192,58 @@ class ResultWriter:
             elif holder.job_id in counts:
                 holder.stored(counts[holder.job_id])
         self._on_status(status)
+        await self._flush_waiting()
+
+    async def _flush_waiting(self) -> None:
+        # One after the other, and never beside the results: both lock the job, then the run.
+        rows, self._waiting = self._waiting[:WAITING_AT_ONCE], self._waiting[WAITING_AT_ONCE:]
+        for row in rows:
+            try:
+                result = await self._patiently(partial(self._keep_waiting, row), 1)
+            except LostJob:
+                row.holder.lost()
+                continue
+            if result is None:
+                row.holder.stored(1)
+            else:
+                self.add(result)
+        if self._waiting:
+            self._enough.set()
 
     async def _store(
         self, rows: Sequence[ResultRow], holders: Sequence[Holder]
     ) -> tuple[RunStatus | None, set[UUID]]:
-        values = self._arguments(rows, holders)
+        values = _arguments(self._run_id, self._configs, rows, holders, self._is_time_to_tell())
+
+        async def write() -> asyncpg.Record:
+            async with self._database.connection() as connection:
+                return await connection.fetchrow(STORE, *values)
+
+        outcome = await self._patiently(write, len(rows))
+        status = RunStatus(outcome["status"]) if outcome["status"] else None
+        return status, set(outcome["held"])
+
+    async def _patiently(self, write: Callable[[], Awaitable[_Outcome]], rows: int) -> _Outcome:
+        """What `write` gives, once the database is there."""
         pause, since = 0.1, time.monotonic()
         while True:
             try:
-                async with self._database.connection() as connection:
-                    outcome = await connection.fetchrow(STORE, *values)
-                break
+                return await write()
             except (asyncpg.ForeignKeyViolationError, asyncpg.DeadlockDetectedError):
                 # An item was deleted between the look and the insert: look again.
                 await asyncio.sleep(0)
             except DATABASE_ERRORS as error:
+                if _is_deadlock(error):
+                    continue
                 if not is_disconnect(error):
                     raise
                 log.warning(
                     "database away, results wait",
-                    rows=len(rows),
+                    rows=rows,
                     seconds=round(time.monotonic() - since, 1),
                 )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-        status = RunStatus(outcome["status"]) if outcome["status"] else None
-        return status, set(outcome["held"])
-
-    def _arguments(self, rows: Sequence[ResultRow], holders: Sequence[Holder]) -> list[object]:
-        return [
-            self._run_id,
-            [row.holder.job_id for row in rows],
-            [row.id for row in rows],
-            [row.item_id for row in rows],
-            [row.model_id for row in rows],
-            [row.request for row in rows],
-            [row.output for row in rows],
-            [row.output_json for row in rows],
-            [row.grading for row in rows],
-            [row.metrics for row in rows],
-            [row.passed for row in rows],
-            [row.score for row in rows],
-            [row.error for row in rows],
-            [row.cost for row in rows],
-            [holder.job_id for holder in holders],
-            [holder.attempt for holder in holders],
-            self._model_ids,
-            self._configs,
-            self._is_time_to_tell(),
-            [row.repetition for row in rows],
-            [row.latency_ms for row in rows],
-            # Arrays of arrays would all have to be of one length, so each is its text.
-            [_array(row.failed_assertions) for row in rows],
-        ]
 
     def _is_time_to_tell(self) -> bool:
         now = time.monotonic()
@@ -269,6 +251,53 @@ class ResultWriter:
             return False
         self._told_at = now
         return True
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and isinstance(
+        error.orig.__cause__ if error.orig else None, asyncpg.DeadlockDetectedError
+    )
+
+
+async def store_result(
+    connection: asyncpg.Connection, run_id: UUID, model_configs: Mapping[str, str], row: ResultRow
+) -> None:
+    """Store one row in the transaction of `connection`, and tell of the run's progress."""
+    await connection.fetchrow(STORE, *_arguments(run_id, model_configs, [row], [row.holder], True))
+
+
+def _arguments(
+    run_id: UUID,
+    model_configs: Mapping[str, str],
+    rows: Sequence[ResultRow],
+    holders: Sequence[Attempt],
+    tell: bool,
+) -> list[object]:
+    return [
+        run_id,
+        [row.holder.job_id for row in rows],
+        [row.id for row in rows],
+        [row.item_id for row in rows],
+        [row.model_id for row in rows],
+        [row.request for row in rows],
+        [row.output for row in rows],
+        [row.output_json for row in rows],
+        [row.grading for row in rows],
+        [row.metrics for row in rows],
+        [row.passed for row in rows],
+        [row.score for row in rows],
+        [row.error for row in rows],
+        [row.cost for row in rows],
+        [holder.job_id for holder in holders],
+        [holder.attempt for holder in holders],
+        list(model_configs),
+        list(model_configs.values()),
+        tell,
+        [row.repetition for row in rows],
+        [row.latency_ms for row in rows],
+        # Arrays of arrays would all have to be of one length, so each is its text.
+        [_array(row.failed_assertions) for row in rows],
+    ]
 
 
 def _array(names: Sequence[str]) -> str:

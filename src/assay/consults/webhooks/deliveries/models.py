@@ -33,6 +33,7 @@ class WebhookDelivery(Base):
         Index("ix_webhook_deliveries_user_id_id", "user_id", "id"),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_webhook_deliveries_request_id", "request_id"),
+        Index("ix_webhook_deliveries_created_at", "created_at"),
         {"schema": "consults"},
     )
 

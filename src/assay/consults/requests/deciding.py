@@ -1,0 +1,236 @@
+"""The state machine of a request: pending, then answered, expired or cancelled, once.
+
+Whoever moves a request on holds its row, so that of answers, a cancel and the clock at the same
+moment one comes first, and the others find it decided.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assay.consults.requests.answers import check_answer
+from assay.consults.requests.models import (
+    ConsultationRequest,
+    DecidedBy,
+    RequestStatus,
+    Response,
+)
+from assay.consults.requests.people import still_reviewer, user_of
+from assay.consults.requests.quorum import decision
+from assay.consults.requests.schemas import ResponseCreate
+from assay.consults.requests.seeing import Sight, may_answer, visible
+from assay.consults.requests.telling import tell
+from assay.consults.webhooks.models import EventType
+from assay.core.errors import Conflict, Forbidden, NotFound
+from assay.identity.actor import Actor, Role, job_actor
+from assay.identity.users.models import User
+from assay.jobs.service import NewJob, enqueue
+
+
+class RequestNotFound(NotFound):
+    """There is no request with this id."""
+
+
+class RequestEnded(Conflict):
+    """The request has come to its end already."""
+
+    code = "request_ended"
+
+
+class DeadlinePassed(Conflict):
+    """The deadline of the request has passed."""
+
+    code = "deadline_passed"
+
+
+class OtherSubject(Conflict):
+    """The request is about something else than what you have seen; read it again."""
+
+    code = "other_subject"
+
+
+class NotAssigned(Forbidden):
+    """The request is assigned to others; have it assigned to you first."""
+
+    code = "not_assigned"
+
+
+class NotTheAsker(Forbidden):
+    """Only who asked, or an admin, may do this."""
+
+    code = "not_the_asker"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A pending request that nobody else can change until the transaction ends, and the time."""
+
+    request: ConsultationRequest
+    now: datetime
+
+
+async def hold(session: AsyncSession, sight: Sight, request_id: UUID) -> Held:
+    """Hold a pending request.
+
+    Raises:
+        RequestNotFound, RequestEnded
+    """
+    query = (
+        select(ConsultationRequest, func.clock_timestamp())
+        .where(ConsultationRequest.id == request_id, visible(sight))
+        .with_for_update(of=ConsultationRequest)
+        .execution_options(populate_existing=True)
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise RequestNotFound
+    held = Held(*found)
+    status = held.request.status
+    if status is not RequestStatus.pending:
+        raise RequestEnded(f"The request has come to its end already: it is {status}.")
+    return held
+
+
+async def respond(
+    session: AsyncSession, sight: Sight, request_id: UUID, answer: ResponseCreate
+) -> ConsultationRequest:
+    """Answer a request; decided or not, the request as it then is.
+
+    Before the decision a reviewer may answer again, in place of what they said.
+
+    Raises:
+        RequestNotFound, RequestEnded
+        DeadlinePassed: the clock has yet to end it, but it counts no answers any more.
+        NotAssigned: the actor is not one of those who may answer.
+        OtherSubject: the reviewer has seen something else.
+        AnswerOffSchema: with the place of each fault.
+    """
+    actor = sight.actor
+    held = await hold(session, sight, request_id)
+    request = held.request
+    if not may_answer(request, actor):
+        raise NotAssigned
+    if request.deadline is not None and held.now >= request.deadline:
+        raise DeadlinePassed(f"The deadline passed at {request.deadline.isoformat()}.")
+    if answer.subject_hash not in (None, request.subject_hash):
+        raise OtherSubject
+    check_answer(request.response_schema, answer.value, "body.value")
+    values = {"value": answer.value, "comment": answer.comment}
+    given = insert(Response).values(request_id=request.id, user_id=actor.user_id, **values)
+    await session.execute(
+        given.on_conflict_do_update(
+            index_elements=[Response.request_id, Response.user_id],
+            set_={**values, "created_at": func.clock_timestamp()},
+        )
+    )
+    decided = await _decision(session, request)
+    await tell(session, actor, request, None, values)
+    if decided is not None:
+        request.response, request.decided_by = decided, DecidedBy.reviewers
+        await end(session, actor, held, RequestStatus.answered)
+    return request
+
+
+async def _decision(session: AsyncSession, request: ConsultationRequest) -> Any | None:
+    """What the answers given so far decide."""
+    counting = (
+        select(Response.value)
+        .outerjoin(User, user_of(Response.user_id))
+        .where(Response.request_id == request.id, still_reviewer(Response.user_id))
+    )
+    answers = await session.scalars(counting.order_by(Response.created_at, Response.id))
+    return decision(request.rule, request.quorum, request.kind, answers.all())
+
+
+async def cancel(
+    session: AsyncSession, sight: Sight, request_id: UUID, reason: str | None
+) -> ConsultationRequest:
+    """Take a request back; only its asker and admins may.
+
+    Raises:
+        RequestNotFound, RequestEnded, NotTheAsker
+    """
+    held = await hold(session, sight, request_id)
+    require_asker(held.request, sight.actor)
+    details = {"reason": reason} if reason else None
+    await end(session, sight.actor, held, RequestStatus.cancelled, details=details)
+    return held.request
+
+
+def require_asker(request: ConsultationRequest, actor: Actor) -> None:
+    """Make sure that the actor asked this, or is an admin.
+
+    Raises:
+        NotTheAsker
+    """
+    if request.requested_by != actor.user_id and actor.role is not Role.admin:
+        raise NotTheAsker
+
+
+_EVENTS = {
+    RequestStatus.answered: EventType.answered,
+    RequestStatus.expired: EventType.expired,
+    RequestStatus.cancelled: EventType.cancelled,
+}
+
+
+async def end(
+    session: AsyncSession,
+    actor: Actor | None,
+    held: Held,
+    status: RequestStatus,
+    *,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Bring a request to its end, and wake what waits for it.
+
+    Args:
+        session: in whose transaction all of it happens.
+        actor: who ends it; `None` for the clock.
+        held: the request; where it is answered, with its response and whose that is.
+        status: answered, expired or cancelled.
+        details: for its history.
+    """
+    request = held.request
+    request.status = status
+    if status is RequestStatus.answered:
+        request.responded_at = held.now
+        details = {**(details or {}), "decided_by": request.decided_by}
+    await tell(session, actor, request, _EVENTS[status], details)
+    if request.wakes is not None:
+        await _wake(session, request, request.wakes)
+
+
+async def _wake(
+    session: AsyncSession, request: ConsultationRequest, wakes: Mapping[str, Any]
+) -> None:
+    """Enqueue the job that a room of Assay wants done with the decision."""
+    rows = await session.execute(
+        select(Response.user_id, User.name, Response.value, Response.comment)
+        .outerjoin(User, user_of(Response.user_id))
+        .where(Response.request_id == request.id)
+        .order_by(Response.created_at, Response.id)
+    )
+    params = {
+        **wakes["params"],
+        "request_id": str(request.id),
+        "status": request.status,
+        "response": request.response,
+        "decided_by": request.decided_by,
+        "answers": [
+            {"by": name or user_id, "value": value, "comment": comment}
+            for user_id, name, value, comment in rows
+        ],
+    }
+    parent = wakes["parent_id"]
+    await enqueue(
+        session,
+        job_actor(request.requested_by),
+        NewJob(wakes["job_type"], params, parent_id=UUID(parent) if parent else request.id),
+    )

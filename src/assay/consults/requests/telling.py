@@ -1,0 +1,100 @@
+"""What happens to a request is told: in its history, the audit, the feed, and by webhooks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assay.consults.requests.models import ConsultationRequest, RequestEvent
+from assay.consults.webhooks.deliveries.announcing import Announcement, Callback, announce
+from assay.consults.webhooks.models import EventType
+from assay.events.models import Topic
+from assay.events.service import publish
+from assay.identity.actor import Actor
+from assay.identity.audit.service import Change, record
+
+_ENDS = {EventType.answered, EventType.expired, EventType.cancelled}
+# What only reviewers and the asker need to know goes to nobody else.
+_NOT_ANNOUNCED = "request.responded"
+
+
+async def tell(
+    session: AsyncSession,
+    actor: Actor | None,
+    request: ConsultationRequest,
+    event: EventType | None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell of something that was done to a request, in the transaction in which it is done.
+
+    Args:
+        session: of the change.
+        actor: who did it; `None` for the clock.
+        request: as it is now.
+        event: what was done; `None` where a reviewer answered and nothing is decided yet.
+        details: what else readers of its history are told.
+    """
+    action = event or _NOT_ANNOUNCED
+    told = {"status": request.status, "priority": request.priority}
+    user_id = actor.user_id if actor is not None else None
+    session.add(
+        RequestEvent(
+            request_id=request.id, type=action, user_id=user_id, details=dict(details or {})
+        )
+    )
+    if actor is not None:
+        change = Change(
+            Topic.requests, action, request.id, request.project_id, told, request.requested_by
+        )
+        record(session, actor, change)
+    else:
+        publish(
+            session,
+            Topic.requests,
+            action,
+            {"id": str(request.id), "by": None, **told},
+            subject=request.id,
+            project_id=request.project_id,
+            user_id=request.requested_by,
+        )
+    if event is None:
+        return
+    await _announce(session, request, event)
+
+
+async def _announce(session: AsyncSession, request: ConsultationRequest, event: EventType) -> None:
+    callback = None
+    if event in _ENDS and request.callback_url is not None and request.callback_secret is not None:
+        callback = Callback(request.callback_url, request.callback_secret)
+    await announce(
+        session,
+        Announcement(
+            event_type=event,
+            data=_message(request),
+            owner_id=request.requested_by,
+            project_id=request.project_id,
+            request_id=request.id,
+            callback=callback,
+        ),
+    )
+
+
+def _message(request: ConsultationRequest) -> Mapping[str, Any]:
+    """What a webhook says of a request; the rest can be read at the API."""
+    return {
+        "id": str(request.id),
+        "title": request.title,
+        "kind": request.kind,
+        "priority": request.priority,
+        "status": request.status,
+        "agent_id": request.agent_id,
+        "project_id": str(request.project_id) if request.project_id else None,
+        "metadata": request.asker_metadata,
+        "subject_hash": request.subject_hash,
+        "assignee_ids": request.assignee_ids,
+        "assignee_role": request.assignee_role,
+        "deadline": request.deadline,
+        "response": request.response,
+        "decided_by": request.decided_by,
+        "responded_at": request.responded_at,
+    }

@@ -1,0 +1,1 @@
+"""Cells of runs whose answers people are asked about."""
