@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-upload bench-apps azurite bench-promptfoo bench-import openapi migration lock clean
+.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-upload bench-apps azurite bench-promptfoo bench-import bench-waiting bench-webhooks openapi client migration lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,12 +44,13 @@ test: $(READY) ## Run the tests, in parallel, against a real PostgreSQL
 azurite: ## Install Azurite from npm, for the tests of files in Azure
 	npm install --prefix tests/azurite --no-audit --no-fund --no-package-lock --loglevel=error
 
-check: $(READY) ## Lint, format, types, import contracts, OpenAPI document
+check: $(READY) ## Lint, format, types, import contracts, what is written by scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/openapi.py --check
+	$(BIN)/python scripts/client.py --check
 
 format: $(READY) ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
@@ -83,8 +84,17 @@ bench-promptfoo: $(READY) ## Hold grading and speed against promptfoo, from npm
 bench-import: $(READY) ## Hold the import of a million items against COPY by psql
 	@$(BIN)/python benchmarks/dataset_import.py $(ARGS)
 
+bench-waiting: $(READY) ## Only: from respond to askers who wait, a thousand at once
+	@$(BIN)/python benchmarks/waiting_askers.py $(ARGS)
+
+bench-webhooks: $(READY) ## Send 10,000 webhooks while workers are killed
+	@$(BIN)/python benchmarks/webhooks.py $(ARGS)
+
 openapi: $(READY) ## Write openapi.json anew
 	@$(BIN)/python scripts/openapi.py
+
+client: $(READY) ## Write the client for threads anew, from the one for event loops
+	@$(BIN)/python scripts/client.py
 
 migration: $(READY) ## Write a migration from the models: make migration NAME=run_budgets
 	@$(BIN)/python scripts/migration.py $(NAME)

@@ -1,0 +1,135 @@
+# Written by `make client` from assay/client/asynchronous/requests.py: change that.
+
+"""Requests to people."""
+
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, Literal, Unpack
+from uuid import uuid4
+
+from assay.client.options import RequestFilters, RequestOptions
+from assay.client.synchronous.resource import Resource
+from assay.client.synchronous.waiting import until_ended
+from assay.client.wire import Call, Id, at, given, post
+from assay.consults.requests.comments.schemas import CommentRead
+from assay.consults.requests.models import RequestStatus
+from assay.consults.requests.schemas import (
+    RequestCreated,
+    RequestEventRead,
+    RequestRead,
+    RequestSummary,
+)
+
+# The server holds an answer for as long as this, and needs a moment to send it.
+HELD_SECONDS = 50.0
+SENT_SECONDS = 10.0
+
+AnyKind = Literal["approve", "choose", "text", "form"]
+
+
+class Requests(Resource):
+    """`client.requests`."""
+
+    def create(
+        self,
+        title: str,
+        kind: AnyKind,
+        *,
+        idempotency_key: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> RequestCreated:
+        """Ask people; `wait` gives their answer.
+
+        Args:
+            title: what is asked.
+            kind: what an answer is: an approval, one of `options`, a text, or a form of
+                `response_schema`.
+            idempotency_key: with the same key a question that is asked again, also by a program
+                that was started again, is the one of the first time; without it, a new one.
+            options: beside these.
+        """
+        body = {"title": title, "kind": kind, **options}
+        key = idempotency_key or str(uuid4())
+        call = post(at("requests"), body, Idempotency_Key=key)
+        return self._transport.read(RequestCreated, call)
+
+    def list(
+        self, *, limit: int | None = None, **filters: Unpack[RequestFilters]
+    ) -> Iterator[RequestSummary]:
+        """The requests that you asked or may answer; `limit` is how many a request brings."""
+        return self._transport.pages(RequestSummary, at("requests"), limit=limit, **filters)
+
+    def get(self, request_id: Id) -> RequestRead:
+        """Read a request as it stands."""
+        return self._transport.read(RequestRead, Call("GET", at("requests", request_id)))
+
+    def wait(
+        self,
+        request_id: Id,
+        *,
+        timeout: float | None = None,  # its end is told with how it stands
+    ) -> RequestRead:
+        """Wait until a request has been decided, has expired or was cancelled, and give it.
+
+        The server holds its answer until then, so it comes at once; where the server is away for
+        a while, that is waited for as well.
+
+        Args:
+            request_id: the request.
+            timeout: seconds; without it, for as long as it takes.
+
+        Raises:
+            TimedOut: it is still open.
+        """
+        path = at("requests", request_id)
+
+        def look(seconds_left: float) -> RequestRead:
+            held = min(seconds_left, HELD_SECONDS)
+            call = Call("GET", path, {"wait": held}, read_seconds=held + SENT_SECONDS)
+            return self._transport.read(RequestRead, call)
+
+        return until_ended(
+            look,
+            lambda request: request.status is not RequestStatus.pending,
+            pauses=repeat(0.0),
+            timeout=timeout,
+            told=lambda request: f"{len(request.responses)} have answered {request.title!r}",
+        )
+
+    def respond(
+        self,
+        request_id: Id,
+        value: Any,
+        *,
+        comment: str | None = None,
+        subject_hash: str | None = None,
+    ) -> RequestRead:
+        """Answer a request, as a reviewer.
+
+        Raises:
+            Invalid: the value is not what was asked for; `errors` says where, with a `pointer`.
+            Conflict: it has been decided already.
+        """
+        body = {"value": value, **given(comment=comment, subject_hash=subject_hash)}
+        return self._transport.read(RequestRead, post(at("requests", request_id, "respond"), body))
+
+    def cancel(self, request_id: Id, *, reason: str | None = None) -> RequestRead:
+        """Take a request back; nobody can answer it any more."""
+        body = given(reason=reason)
+        return self._transport.read(RequestRead, post(at("requests", request_id, "cancel"), body))
+
+    def comment(self, request_id: Id, text: str) -> CommentRead:
+        """Say something about a request to its reviewers and its asker."""
+        call = post(at("requests", request_id, "comments"), {"text": text})
+        return self._transport.read(CommentRead, call)
+
+    def comments(self, request_id: Id, *, limit: int | None = None) -> Iterator[CommentRead]:
+        """What was said about a request, the first first; `limit` is how many a request brings."""
+        path = at("requests", request_id, "comments")
+        return self._transport.pages(CommentRead, path, limit=limit)
+
+    def events(self, request_id: Id, *, limit: int | None = None) -> Iterator[RequestEventRead]:
+        """What happened to a request, the first first; `limit` is how many a request brings."""
+        return self._transport.pages(
+            RequestEventRead, at("requests", request_id, "events"), limit=limit
+        )
