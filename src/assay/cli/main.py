@@ -26,6 +26,7 @@ COMMANDS = {
     "import": "Make prompts and a dataset of a promptfoo configuration.",
     "datasets": "Bring items of datasets in from files, and out again.",
     "worker": "Work on jobs beside a server, or on another machine.",
+    "mcp": "Let any MCP client ask people.",
     "users": "Make the people who can sign in, and change what they may do.",
     "keys": "Make and revoke API keys, with which programs act for people.",
     "secrets": "Look after SECRET_KEY, which stored secrets are sealed with.",

@@ -116,6 +116,8 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     if fault["type"] == "json_invalid":
         where, character = fault["loc"]
         message = f"Not valid JSON at character {character}: {fault['ctx']['error']}"
+    elif fault["type"] == "too_long" and isinstance(fault.get("input"), str):
+        message = f"Takes up to {fault['ctx']['max_length']:,} characters"
     elif where == "body" and isinstance(fault.get("input"), bytes):
         message = "Takes JSON, sent with the header Content-Type: application/json"
     return {"place": where, "message": message}

@@ -46,7 +46,7 @@ async def test_each_kind_has_the_schema_of_its_answers(asker: Asker) -> None:
     form = await asker.ask(kind="form", response_schema=FORM)
     assert form["response_schema"] == FORM
     edited = await asker.ask(edits_schema=FORM)
-    assert edited["response_schema"]["properties"]["edits"] == FORM
+    assert edited["response_schema"]["properties"]["edits"].items() >= FORM.items()
 
 
 PAST = "2020-01-01T00:00:00Z"

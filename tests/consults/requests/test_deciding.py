@@ -64,6 +64,21 @@ async def test_an_answer_off_schema_is_refused_with_the_place_of_each_fault(
     assert (await asker.read(request))["responses"] == []
 
 
+async def test_edits_may_have_definitions_of_their_own(
+    asker: Asker, reviewers: list[Asker]
+) -> None:
+    edits = {
+        "properties": {"amount": {"$ref": "#/$defs/positive"}},
+        "$defs": {"positive": {"type": "number", "minimum": 0}},
+    }
+    request = await asker.ask(edits_schema=edits)
+    value = {"approved": True, "edits": {"amount": -1}}
+    problem = await reviewers[0].answer(request, value, 422)
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/edits/amount"]
+    value["edits"] = {"amount": 1}
+    assert (await reviewers[0].answer(request, value))["response"] == value
+
+
 async def test_a_second_answer_after_the_decision_changes_nothing(
     asker: Asker, reviewers: list[Asker]
 ) -> None:

@@ -46,7 +46,8 @@ def answer_schema(
         return dict(form or {})
     properties: dict[str, Any] = {"approved": {"type": "boolean"}}
     if edits is not None:
-        properties["edits"] = dict(edits)
+        # With an id of its own, what refers to `#` in it means this schema and not the whole.
+        properties["edits"] = {"$id": "urn:assay:edits", **edits}
     return {
         "type": "object",
         "properties": properties,
