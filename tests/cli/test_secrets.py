@@ -63,7 +63,14 @@ def test_every_column_that_is_sealed_says_so() -> None:
         for column in table.columns
         if isinstance(column.type, Sealed)
     }
-    assert found == {"provider_credentials.api_key", "own_secrets.value"}
+    assert found == {
+        "provider_credentials.api_key",
+        "own_secrets.value",
+        "consultation_requests.callback_secret",
+        "webhook_endpoints.secret",
+        "webhook_endpoints.previous_secret",
+        "webhook_deliveries.secret",
+    }
 
 
 def test_secrets_are_sealed_with_the_new_key(
