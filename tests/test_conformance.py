@@ -18,7 +18,7 @@ import httpx2
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, CheckContext, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
@@ -76,6 +76,7 @@ CASES = [
     )
 ]
 EXAMPLES = 8
+LONGEST_URL = 60_000
 # What these succeed on is not there any more, or not as it was.
 _ENDING = re.compile(":(delete|cancel|resume|end|revoke)_|:respond$")
 USING_UP = {name for name in OPERATIONS if _ENDING.search(name)}
@@ -234,6 +235,8 @@ async def send(client: httpx2.AsyncClient, case: AnyCase) -> httpx2.Response:
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()
     assert prepared.method
     assert prepared.url
+    # What the client does not send never arrives.
+    assume(len(prepared.url) < LONGEST_URL)
     assert prepared.body is None or isinstance(prepared.body, str | bytes)
     headers = {name: str(value) for name, value in prepared.headers.items()}
     return await client.request(
