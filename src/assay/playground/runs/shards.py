@@ -143,13 +143,16 @@ async def open_cells(
         .order_by(DatasetItem.id)
     )
     items = [Item(*row) for row in rows]
+    # First those that wait: a cell that gets its result in between is then among both, and not
+    # among neither, which would ask its model and people again.
+    waiting = await waiting_places(session, shard)
     stored = await session.execute(
         select(EvalResult.dataset_item_id, EvalResult.model_id, EvalResult.repetition).where(
             EvalResult.eval_run_id == shard.eval_run_id,
             EvalResult.dataset_item_id.between(shard.first_item_id, shard.last_item_id),
         )
     )
-    done = {tuple(row) for row in stored} | await waiting_places(session, shard)
+    done = waiting | {tuple(row) for row in stored}
     return [
         Cell(item, choice, repetition)
         for item in items

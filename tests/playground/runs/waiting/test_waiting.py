@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from tests.playground.runs.waiting.conftest import AskedRun, Reviewer
 
 from assay.core.database import Database
@@ -13,8 +14,11 @@ from assay.events.service import read_after
 from assay.identity.actor import LOCAL_ACTOR
 from assay.jobs.models import Job, JobStatus
 from assay.jobs.service import NewJob, enqueue
+from assay.playground.runs.models import EvalRun, EvalRunShard
+from assay.playground.runs.shards import open_cells
+from assay.playground.runs.specification import load_specification
 from assay.playground.runs.waiting.models import WaitingCell
-from assay.playground.runs.waiting.storing import ANSWERED_JOB
+from assay.playground.runs.waiting.storing import ANSWERED_JOB, Place, waiting_places
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -336,3 +340,28 @@ async def test_readers_of_the_feed_are_told_who_waits(
     told = {event.type: event.data["progress"] for event in mine if "progress" in event.data}
     assert told["run.completed"]["waiting"] == 0
     assert told["run.progress"]["completed"] == 1
+
+
+async def test_a_cell_that_is_answered_while_its_shard_is_read_is_not_asked_again(
+    asked_run: AskedRun,
+    reviewer: Reviewer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = await asked_run(2)
+    first, _ = await reviewer.asked(run, 2)
+
+    async def answered_before(session: AsyncSession, shard: EvalRunShard) -> set[Place]:
+        """Who reads what waits comes a moment after an answer."""
+        await reviewer.says(first, True)
+        await reviewer.until(run["id"], lambda now: now["progress"]["completed"] == 1)
+        return await waiting_places(session, shard)
+
+    monkeypatch.setattr("assay.playground.runs.shards.waiting_places", answered_before)
+    run_id = UUID(run["id"])
+    async with database.session() as session:
+        specification = await load_specification(session, run_id)
+        assert specification is not None
+        shard = await session.get_one(EvalRunShard, (run_id, 0))
+        row = await session.get_one(EvalRun, run_id)
+        assert await open_cells(session, specification, shard, row) == []
