@@ -1,7 +1,7 @@
 """One cell: fill the template, ask the model, grade the answer."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from assay.core.templates import TemplateFault
 from assay.core.text import text_fault
 from assay.gateway.errors import ModelError
 from assay.gateway.types import Model, ModelResponse
-from assay.grading.grader import asked_in_all
+from assay.grading.grader import Grader, asked_in_all
 from assay.grading.questions import Findings
 from assay.grading.registry import HUMAN, split_negation
 from assay.grading.results import Answer, GradedAssertion, Grading
@@ -73,16 +73,27 @@ async def grade_cell(
         if findings:
             paid = _sum(paid, asked_in_all(findings.values()).cost)
         return WaitingRow(holder, answered, questions, findings, paid)
-    return await graded_row(holder, specification, answered, findings)
+    return await _graded_row(holder, grader, answered, variables, findings)
 
 
-async def graded_row(
+async def decided_row(
     holder: Attempt, specification: RunSpecification, answered: AnsweredCell, findings: Findings
 ) -> ResultRow:
-    """The row of a cell with an answer and with all that its assertions wanted to know."""
+    """The row of a cell that waited for people, with all that its assertions wanted to know."""
+    item = answered.cell.item
+    grader, variables = specification.grader(item), item.assertion_variables()
+    return await _graded_row(holder, grader, answered, variables, findings)
+
+
+async def _graded_row(
+    holder: Attempt,
+    grader: Grader,
+    answered: AnsweredCell,
+    variables: Mapping[str, object],
+    findings: Findings,
+) -> ResultRow:
     cell, answer = answered.cell, answered.answer
-    grader = specification.grader(cell.item)
-    grading = await grade(grader, answer, cell.item.assertion_variables(), findings)
+    grading = await grade(grader, answer, variables, findings)
     metrics, cost = dict(answered.metrics), answered.cost
     if grading.asked is not None:
         metrics["judge_cost"] = grading.asked.cost
@@ -100,7 +111,7 @@ async def graded_row(
         metrics=to_json(metrics),
         passed=grading.passed,
         score=grading.score,
-        error=_undecided(grading),
+        error=_undecided(grading) if grader.asks_people else None,
         latency_ms=answer.latency_ms,
         cost=cost,
         failed_assertions=_failed_names(grading),

@@ -15,7 +15,7 @@ from assay.core.ids import new_id
 from assay.grading.questions import Finding
 from assay.identity.actor import Actor
 from assay.jobs.service import LostJob, NewJob, hold_and_move_on
-from assay.playground.runs.cells import graded_row
+from assay.playground.runs.cells import decided_row
 from assay.playground.runs.models import EvalRun, EvalRunShard, RunStatus
 from assay.playground.runs.people import CellQuestion, People
 from assay.playground.runs.rows import ResultRow, WaitingRow
@@ -50,7 +50,7 @@ async def keep_waiting(
     except AssayError as error:
         found = Finding(None, error=f"Nobody could be asked: {_reasons(error)}")
         findings = {**row.findings, **dict.fromkeys((each.key for each in row.questions), found)}
-        return await graded_row(row.holder, specification, row.answered, findings)
+        return await decided_row(row.holder, specification, row.answered, findings)
     return None
 
 

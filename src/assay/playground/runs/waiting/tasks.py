@@ -12,7 +12,7 @@ from assay.core.database import driver_connection
 from assay.jobs.handler import RunningJob
 from assay.playground.datasets.items.history import content_in
 from assay.playground.datasets.models import DatasetItem
-from assay.playground.runs.cells import graded_row
+from assay.playground.runs.cells import decided_row
 from assay.playground.runs.models import EvalRun
 from assay.playground.runs.rows import ResultRow
 from assay.playground.runs.shards import end_when_done
@@ -93,7 +93,7 @@ async def _graded(
     answered, findings = from_payload(waiting.payload, cell)
     for request_id, outcome in waiting.answers.items():
         findings[bytes.fromhex(waiting.questions[request_id])] = finding_of(outcome)
-    return await graded_row(_Attempt(job.id, job.attempt), specification, answered, findings)
+    return await decided_row(_Attempt(job.id, job.attempt), specification, answered, findings)
 
 
 async def _store(
