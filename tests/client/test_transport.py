@@ -5,14 +5,10 @@ import json
 import logging
 import socket
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from uuid import uuid4
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.client.conftest import Connect
 from tests.client.scripted import CUT, answer, scripted
 from tests.events.served import Server
@@ -30,7 +26,6 @@ from assay.client import (
     TooMany,
     Unauthorized,
 )
-from assay.client.retrying import retry_after
 from assay.core.errors import AssayError, FieldFault
 from assay.identity.actor import Role, Scope
 
@@ -212,17 +207,3 @@ async def test_ids_are_quoted(connect: Connect) -> None:
     async with scripted(PROJECT) as server:
         await connect(server.url).projects.get("../a?b")
         assert server.asked[0].startswith("GET /api/v1/projects/..%2Fa%3Fb HTTP")
-
-
-@given(st.text())
-def test_any_text_can_be_in_retry_after(text: str) -> None:
-    seconds = retry_after({"retry-after": text})
-    assert seconds is None or seconds >= 0
-
-
-@given(st.integers(min_value=1, max_value=100_000))
-def test_retry_after_as_a_date(seconds: int) -> None:
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    found = retry_after({"retry-after": format_datetime(moment, usegmt=True)})
-    assert found is not None
-    assert seconds - 60 <= found <= seconds

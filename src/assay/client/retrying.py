@@ -1,10 +1,7 @@
 """When a call is made again, and after how long."""
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx2
 
@@ -43,20 +40,6 @@ class Retries:
             return None
         # Not before it was said, and not all at the same moment.
         return error.retry_after + random.uniform(0, 0.1)  # noqa: S311  # as above
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the header Retry-After asks for, as a number or a date."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _may_repeat(call: Call, error: ClientError) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Self
 
@@ -10,9 +11,10 @@ import httpx2
 
 from assay.client.concurrency import async_pause
 from assay.client.errors import ClientError, NotFound, error_of, no_answer
-from assay.client.retrying import Retries, retry_after
+from assay.client.retrying import Retries
 from assay.client.settings import ServerAddress
 from assay.client.wire import Call, Read, next_cursor, read, read_list
+from assay.core.retry_after import read_retry_after
 
 
 class AsyncTransport:
@@ -54,7 +56,8 @@ class AsyncTransport:
                 if response.is_success:
                     return response
                 await response.aread()
-                error: ClientError = error_of(response, retry_after(response.headers))
+                wait = read_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+                error: ClientError = error_of(response, wait)
             except httpx2.RequestError as fault:
                 error = no_answer(fault, self._url)
             else:

@@ -1,9 +1,10 @@
 """From the way a provider says no to our errors."""
 
-import time
+import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 
+from assay.core.retry_after import read_retry_after
 from assay.gateway.errors import ModelError, ModelUnavailable, RateLimited, RequestRefused
 
 # Codes of a 429 that waiting does not mend: an empty account.
@@ -12,6 +13,7 @@ _SPENT = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_li
 # request on the same resource, too early. The SDKs of the providers try these again too.
 _PASSING = frozenset({408, 409, 425})
 _LONGEST_MESSAGE = 600
+_MILLISECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
 
 
 def refusal(
@@ -52,23 +54,9 @@ def refusal(
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the provider asked to wait, or `None`.
 
-    Reads `retry-after-ms` (OpenAI's own) and `Retry-After` (RFC 9110: seconds or a date).
+    Reads `retry-after-ms` (OpenAI's own) and `Retry-After`.
     """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            seconds = _until(value)
-        if 0.0 <= seconds < float("inf"):
-            return seconds
-    return None
-
-
-def _until(date: str) -> float:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return -1.0
+    milliseconds = headers.get("retry-after-ms", "")
+    if _MILLISECONDS.fullmatch(milliseconds):
+        return float(milliseconds) / 1000.0
+    return read_retry_after(headers.get("retry-after"), datetime.now(UTC))

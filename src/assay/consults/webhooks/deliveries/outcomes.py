@@ -12,8 +12,8 @@ from assay.consults.webhooks.deliveries.announcing import attempt_job
 from assay.consults.webhooks.deliveries.models import DeliveryStatus, WebhookDelivery
 from assay.consults.webhooks.deliveries.schedule import (
     GIVE_UP_AFTER,
+    asked_for,
     pause_after,
-    read_retry_after,
 )
 from assay.consults.webhooks.disabling import disable
 from assay.consults.webhooks.models import WebhookEndpoint
@@ -57,7 +57,7 @@ class Outcome:
         """How long the receiver asked to be left alone."""
         if self.reply is None or self.reply.status not in _WAIT:
             return None
-        return read_retry_after(self.reply.retry_after, now)
+        return asked_for(self.reply.retry_after, now)
 
 
 async def settle(
