@@ -124,7 +124,7 @@ async def decide(database: Database, url: str, sealed: bytes, count: int) -> Non
             async with database.session() as session:
                 await announce(
                     session,
-                    Announcement(EventType.answered, data, LOCAL_USER, None, request_id, callback),
+                    Announcement(EventType.answered, data, LOCAL_USER, request_id, callback),
                 )
 
     await asyncio.gather(*(some() for _ in range(AT_ONCE)))

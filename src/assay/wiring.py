@@ -67,6 +67,7 @@ _TOPIC_SCOPES = {
     Topic.jobs: Scope.playground_read,
     Topic.apps: Scope.apps_read,
     Topic.requests: Scope.consults_read,
+    Topic.webhooks: Scope.consults_read,
     Topic.users: Scope.admin,
 }
 
@@ -124,13 +125,19 @@ async def remove_unneeded_bytes(database: Database, storage: Storage) -> int:
     return await remove_due(database, storage)
 
 
-async def projects_of(session: AsyncSession, actor: Actor) -> frozenset[UUID] | None:
-    """The projects that an actor sees; `None` for all."""
-    only = None if actor.project_id is None else frozenset({actor.project_id})
+async def projects_of(session: AsyncSession, actor: Actor) -> Mapping[UUID, Role] | None:
+    """The projects that an actor sees, and what they may do there; `None` for all and everything.
+
+    A share never gives more than somebody's own role.
+    """
+    only = actor.project_id
     if actor.role is Role.admin or actor.own_id is None:
-        return only
-    shared = await shared_projects(session, actor.own_id)
-    return shared if only is None else shared & only
+        return None if only is None else {only: actor.role}
+    return {
+        project_id: role if actor.role.covers(role) else actor.role
+        for project_id, role in (await shared_projects(session, actor.own_id)).items()
+        if only in (None, project_id)
+    }
 
 
 class RequestedPeople:
@@ -237,10 +244,11 @@ class _ActorReader:
             return None
         topics = frozenset(topic for topic, scope in _TOPIC_SCOPES.items() if actor.may_use(scope))
         async with self._database.reading() as session:
-            projects = await projects_of(session, actor)
+            roles = await projects_of(session, actor)
         self._version, self._looked_at = version, time.monotonic()
         user_id = actor.user_id if actor.project_id is None else None
         reviews = actor.role.covers(Role.reviewer) and actor.project_id is None
+        projects = None if roles is None else frozenset(roles)
         return _ActorSight(self._wanted, topics, user_id, projects, reviews)
 
 

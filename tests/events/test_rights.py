@@ -149,3 +149,27 @@ async def test_whoever_signs_out_reads_no_more(house: House) -> None:
         await client.post("/api/v1/auth/logout")
         await signed_out.ended()
         await house.end(elsewhere)
+
+
+async def test_reviewers_hear_of_requests_and_owners_alone_of_their_webhooks(house: House) -> None:
+    installation, url = house.server.installation, house.server.url
+    asker, reviewer = house.viewer, await installation.person(Role.reviewer)
+    async with (
+        following(url, bearer(asker.client)) as asking,
+        following(url, bearer(reviewer.client)) as reviewing,
+        following(url, bearer((await installation.person(Role.viewer)).client)) as other,
+        following(url, bearer(house.admin.client)) as admin,
+    ):
+        await made(asker.client, "/requests", title="Secret matter", kind="text")
+        await made(house.admin.client, "/requests", title="?", kind="text", project_id=house.closed)
+        await made(asker.client, "/webhooks", url="https://example.com/hook")
+        await tell(house.server.database, 7, user_id=str(reviewer.id))
+        await tell(house.server.database, 8, user_id=str(asker.id))
+        await admin.until(last="webhook.created")
+        await reviewing.until(events=2)
+        await asking.until(events=3)
+        assert asking.types == ["request.created", "webhook.created", "test.told"]
+        assert reviewing.types == ["request.created", "test.told"]
+        assert other.types == []
+        assert admin.types.count("request.created") == 2
+        assert "Secret matter" not in str(reviewing.events)

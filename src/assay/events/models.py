@@ -21,6 +21,7 @@ class Topic(StrEnum):
     runs = "runs"
     apps = "apps"
     requests = "requests"
+    webhooks = "webhooks"
     jobs = "jobs"
     users = "users"
 

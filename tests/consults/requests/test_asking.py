@@ -89,6 +89,14 @@ PAST = "2020-01-01T00:00:00Z"
             "body.callback_secret",
         ),
         ({"context": {"text": "x" * 1_000_001}}, "body.context"),
+        (
+            {"kind": "text", "deadline_in": 9, "default_response": "x" * 1_000_001},
+            "body.default_response",
+        ),
+        (
+            {"kind": "form", "response_schema": {"$ref": "https://example.com/schema"}},
+            "body.response_schema",
+        ),
         ({"colour": "red"}, "body.colour"),
     ],
 )

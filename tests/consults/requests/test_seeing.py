@@ -51,6 +51,28 @@ async def test_what_is_in_a_project_is_for_its_people(
     assert elsewhere["id"] not in ids
 
 
+async def test_who_only_views_a_project_answers_nothing_of_it(
+    installation: Installation, admin: Person
+) -> None:
+    make = Factory(admin.client, installation.database)
+    project = (await make.project())["id"]
+    viewing = Asker(await installation.person(Role.editor))
+    await installation.share(admin, project, viewing.person, Role.viewer)
+    boss = Asker(admin)
+    request = await boss.ask(project_id=project)
+    await viewing.read(request, 404)
+    await viewing.answer(request, YES, 404)
+    assert request["id"] not in await viewing.listed(assignee="me", limit=200)
+    problem = await boss.ask(422, project_id=project, assignees=[viewing.id])
+    assert "is no reviewer in the project" in problem["errors"][0]["message"]
+    # What they ask there themselves they see, and others have to answer.
+    own = await viewing.ask(project_id=project)
+    assert not (await viewing.read(own))["may_answer"]
+    assert (await viewing.answer(own, YES, 403))["code"] == "not_assigned"
+    await installation.share(admin, project, viewing.person, Role.reviewer)
+    assert (await viewing.answer(request, YES))["status"] == "answered"
+
+
 async def test_reviewers_do_not_see_what_is_for_the_asker(
     asker: Asker, reviewers: list[Asker], admin: Person
 ) -> None:

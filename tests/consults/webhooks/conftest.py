@@ -51,7 +51,6 @@ class Webhooks:
                     event_type,
                     data or {"id": str(request_id)},
                     owner_id,
-                    None,
                     request_id,
                     callback,
                 ),

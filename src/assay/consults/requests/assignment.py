@@ -28,9 +28,10 @@ class NobodyToEscalateTo(Invalid):
     code = "nobody_to_escalate_to"
 
 
-def _require_part(request: ConsultationRequest, actor: Actor) -> None:
+def _require_part(request: ConsultationRequest, sight: Sight) -> None:
+    actor = sight.actor
     asked = request.requested_by == actor.user_id
-    if not (asked or actor.role is Role.admin or may_answer(request, actor)):
+    if not (asked or actor.role is Role.admin or may_answer(request, sight)):
         raise NotYours
 
 
@@ -44,7 +45,7 @@ async def assign(
         Invalid: fewer are named than the quorum takes.
     """
     request = (await hold(session, sight, request_id)).request
-    _require_part(request, sight.actor)
+    _require_part(request, sight)
     ids = await find_reviewers(
         session, sight, new.assignees, request.project_id, where="body.assignees"
     )
@@ -76,7 +77,7 @@ async def escalate(
     """
     held = await hold(session, sight, request_id)
     request = held.request
-    _require_part(request, sight.actor)
+    _require_part(request, sight)
     ids, role = request.escalate_to_ids, request.escalate_to_role
     if new.escalate_to or new.escalate_to_role is not None:
         role = new.escalate_to_role

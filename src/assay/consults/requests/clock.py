@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select
@@ -98,16 +98,12 @@ async def _until_next(database: Database) -> float:
     """Seconds until something is due, one second at most."""
     row = ConsultationRequest
     pending = row.status == RequestStatus.pending
+    firsts = [
+        select(func.min(moment)).where(pending).scalar_subquery()
+        for moment in (row.deadline, row.escalate_at)
+    ]
     async with database.reading() as session:
-        moments = [
-            await session.scalar(select(func.min(column)).where(pending))
-            for column in (row.deadline, row.escalate_at)
-        ]
-        now = await session.scalar(select(func.clock_timestamp()))
-    waits = [_seconds(moment, now) for moment in moments if moment is not None]
-    return max(0.01, min([LOOK_EVERY, *waits]))
-
-
-def _seconds(moment: datetime, now: datetime | None) -> float:
-    assert now is not None
-    return (moment - now).total_seconds()
+        left: timedelta | None = await session.scalar(
+            select(func.least(*firsts) - func.clock_timestamp())
+        )
+    return LOOK_EVERY if left is None else min(LOOK_EVERY, max(0.01, left.total_seconds()))

@@ -21,7 +21,7 @@ from assay.consults.requests.models import (
     RequestStatus,
     Response,
 )
-from assay.consults.requests.people import still_reviewer, user_of
+from assay.consults.requests.people import still_reviewer
 from assay.consults.requests.quorum import decision
 from assay.consults.requests.schemas import ResponseCreate
 from assay.consults.requests.seeing import Sight, may_answer, visible
@@ -30,6 +30,7 @@ from assay.consults.webhooks.models import EventType
 from assay.core.errors import Conflict, Forbidden, NotFound
 from assay.identity.actor import Actor, Role, job_actor
 from assay.identity.users.models import User
+from assay.identity.users.service import user_of
 from assay.jobs.service import NewJob, enqueue
 
 
@@ -114,7 +115,7 @@ async def respond(
     actor = sight.actor
     held = await hold(session, sight, request_id)
     request = held.request
-    if not may_answer(request, actor):
+    if not may_answer(request, sight):
         raise NotAssigned
     if request.deadline is not None and held.now >= request.deadline:
         raise DeadlinePassed(f"The deadline passed at {request.deadline.isoformat()}.")

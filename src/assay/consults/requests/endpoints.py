@@ -35,7 +35,7 @@ from assay.consults.requests.schemas import (
 )
 from assay.consults.requests.seeing import AskingSight, ReadingSight, ReviewingSight
 from assay.consults.requests.waiting import LONGEST_WAIT, EndedRequests, read_at_end
-from assay.core.config import Settings
+from assay.core.configured import Configured
 from assay.core.database import Database, Session
 from assay.core.errors import Invalid
 from assay.core.idempotency import IdempotencyKey, Once
@@ -43,13 +43,6 @@ from assay.core.pagination import Paging
 from assay.core.problems import problems
 
 router = APIRouter(prefix="/requests", tags=["requests"], responses=problems(Invalid))
-
-
-def _settings(request: Request) -> Settings:
-    return cast("Settings", request.app.state.settings)
-
-
-Configured = Annotated[Settings, Depends(_settings)]
 
 
 @router.post(
@@ -73,7 +66,7 @@ async def create_request(
         callback=sealed_callback(settings, new),
         once=Once.of(idempotency_key, "ask", new),
     )
-    described = await reading.describe(session, sight.actor, request)
+    described = await reading.describe(session, sight, request)
     secret = opened_secret(settings, request)
     return RequestCreated(**described.model_dump(), callback_secret=secret)
 
@@ -116,7 +109,7 @@ async def respond(
 ) -> RequestRead:
     """Answer a request as a reviewer; before the decision, in place of what you said before."""
     decided = await deciding.respond(session, sight, request_id, answer)
-    return await reading.describe(session, sight.actor, decided)
+    return await reading.describe(session, sight, decided)
 
 
 @router.post("/{request_id}/cancel", responses=problems(RequestNotFound, RequestEnded, NotTheAsker))
@@ -126,7 +119,7 @@ async def cancel_request(
     """Take a request back; nobody can answer it any more."""
     reason = why.reason if why else None
     cancelled = await deciding.cancel(session, sight, request_id, reason)
-    return await reading.describe(session, sight.actor, cancelled)
+    return await reading.describe(session, sight, cancelled)
 
 
 @router.post(
@@ -138,7 +131,7 @@ async def assign_request(
 ) -> RequestRead:
     """Say who is to answer from now on; nobody and no role: any reviewer."""
     assigned = await assignment.assign(session, sight, request_id, new)
-    return await reading.describe(session, sight.actor, assigned)
+    return await reading.describe(session, sight, assigned)
 
 
 @router.post(
@@ -150,7 +143,7 @@ async def escalate_request(
 ) -> RequestRead:
     """Let more people answer, and raise the priority by a step."""
     escalated = await assignment.escalate(session, sight, request_id, new)
-    return await reading.describe(session, sight.actor, escalated)
+    return await reading.describe(session, sight, escalated)
 
 
 @router.get(

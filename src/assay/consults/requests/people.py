@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -72,9 +72,12 @@ async def _fault(
         return f"{user.name} is a {user.role}, and viewers answer no requests"
     if project_id is None:
         return None
-    projects = await sight.projects_of(session, Actor(str(user.id), user.role))
-    if projects is not None and project_id not in projects:
+    theirs = Actor(str(user.id), user.role)
+    sees = Sight(theirs, await sight.projects_of(session, theirs), sight.projects_of)
+    if not sees.sees_project(project_id):
         return f"{user.name} does not see the project that the request belongs to"
+    if not sees.reviews_in(project_id):
+        return f"{user.name} is no reviewer in the project that the request belongs to"
     return None
 
 
@@ -101,14 +104,6 @@ async def names_of(session: AsyncSession, user_ids: Iterable[str | None]) -> Map
         return {}
     rows = await session.execute(select(User.id, User.name).where(User.id.in_(ids)))
     return {str(user_id): name for user_id, name in rows}
-
-
-def user_of(user_id: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Whether a row of the users is the one in this column, for an outer join.
-
-    The one person at this machine has no row.
-    """
-    return User.id == case((user_id != LOCAL_USER, cast(user_id, Uuid)))
 
 
 def still_reviewer(user_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ from assay.consults.requests.models import (
     RequestStatus,
     Response,
 )
-from assay.consults.requests.people import ME, names_of, user_of
+from assay.consults.requests.people import ME, names_of
 from assay.consults.requests.schemas import (
     Order,
     RequestEventRead,
@@ -36,6 +36,7 @@ from assay.consults.requests.seeing import Sight, for_reviewer, may_answer, visi
 from assay.core.pagination import Page, Sieve
 from assay.identity.actor import Actor, Role
 from assay.identity.users.models import User
+from assay.identity.users.service import user_of
 
 
 async def get_request(session: AsyncSession, sight: Sight, request_id: UUID) -> ConsultationRequest:
@@ -52,9 +53,10 @@ async def get_request(session: AsyncSession, sight: Sight, request_id: UUID) -> 
 
 
 async def describe(
-    session: AsyncSession, actor: Actor, request: ConsultationRequest
+    session: AsyncSession, sight: Sight, request: ConsultationRequest
 ) -> RequestRead:
-    """A request as `actor` may know it."""
+    """A request as the actor may know it."""
+    actor = sight.actor
     asked = request.requested_by == actor.user_id
     pending = request.status is RequestStatus.pending
     query = (
@@ -73,7 +75,7 @@ async def describe(
         | {
             "metadata": request.asker_metadata if asked else None,
             "callback_url": request.callback_url if asked else None,
-            "may_answer": pending and actor.key_id is None and may_answer(request, actor),
+            "may_answer": pending and actor.key_id is None and may_answer(request, sight),
             "responses": [
                 ResponseRead(
                     user_id=each.user_id,
@@ -102,7 +104,7 @@ async def list_requests(
 ) -> Sequence[ConsultationRequest]:
     """A page of the requests that are seen and wanted, in the order that is wanted."""
     row = ConsultationRequest
-    query = select(row).where(visible(sight), *_conditions(sight.actor, wanted))
+    query = select(row).where(visible(sight), *_conditions(sight, wanted))
     urgent_first = wanted.sort is Order.urgent
     keys = (_URGENCY, _DUE_BY, row.id) if urgent_first else (row.id,)
     if wanted.text is None:
@@ -120,7 +122,7 @@ async def list_requests(
     return sorted(rows, key=lambda each: order[each.id])
 
 
-def _conditions(actor: Actor, wanted: RequestFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(sight: Sight, wanted: RequestFilter) -> Iterator[ColumnElement[bool]]:
     row = ConsultationRequest
     if wanted.status is not None:
         yield row.status == wanted.status
@@ -129,7 +131,7 @@ def _conditions(actor: Actor, wanted: RequestFilter) -> Iterator[ColumnElement[b
     if wanted.agent is not None:
         yield row.agent_id == wanted.agent
     if wanted.assignee == ME:
-        yield for_reviewer(actor)
+        yield for_reviewer(sight)
     elif wanted.assignee is not None:
         yield row.assignee_ids.contains([wanted.assignee])
 

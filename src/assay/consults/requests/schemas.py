@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from assay.consults.requests.models import (
     DecidedBy,
@@ -23,8 +23,10 @@ from assay.core.text import JsonObject, JsonValue, Location, Text, located
 from assay.grading.json_schemas import JsonSchema
 from assay.identity.actor import Role
 
+JsonAny = TypeVar("JsonAny")
+
 YEAR = 366 * 24 * 3600
-_LONGEST_CONTEXT = 1_000_000
+_LONGEST_JSON = 1_000_000
 
 Title = Annotated[Text, Field(min_length=1, max_length=255, examples=["Refund order 1234?"])]
 Description = Annotated[Text, Field(max_length=50_000)]
@@ -34,7 +36,16 @@ Assignees = Annotated[
 ]
 ReviewingRole = Annotated[Role, Field(description="Everybody with this role or one that covers it")]
 Seconds = Annotated[float, Field(gt=0, le=YEAR)]
-Answer = Annotated[JsonValue, Field(examples=[{"approved": True}])]
+
+
+def _in_bounds(value: JsonAny) -> JsonAny:
+    if len(to_json(value)) > _LONGEST_JSON:
+        raise located(((), f"Takes up to {_LONGEST_JSON:,} characters of JSON"))
+    return value
+
+
+Answer = Annotated[JsonValue, AfterValidator(_in_bounds), Field(examples=[{"approved": True}])]
+Material = Annotated[JsonObject, AfterValidator(_in_bounds)]
 
 
 class Option(Input):
@@ -74,10 +85,10 @@ class RequestCreate(Input):
     edits_schema: JsonSchema | None = Field(
         default=None, description="Of `approve`: what a reviewer may change, as `edits`"
     )
-    context: JsonObject = Field(
+    context: Material = Field(
         default_factory=dict, description="What reviewers need to see: texts, diffs, links"
     )
-    metadata: JsonObject = Field(default_factory=dict, description="For you alone, kept with it")
+    metadata: Material = Field(default_factory=dict, description="For you alone, kept with it")
     priority: Priority = Priority.medium
     project_id: UUID | None = Field(default=None, description="Only who sees it sees the request")
     agent_id: Annotated[Text, Field(max_length=255)] | None = None
@@ -109,13 +120,6 @@ class RequestCreate(Input):
         if not isinstance(options, list):
             return options
         return [{"value": each} if isinstance(each, str) else each for each in options]
-
-    @field_validator("context", "metadata")
-    @classmethod
-    def _in_bounds(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if len(to_json(value)) > _LONGEST_CONTEXT:
-            raise located(((), f"Takes up to {_LONGEST_CONTEXT:,} characters of JSON"))
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -2,10 +2,10 @@
 
 A request is seen by whoever asked it, by admins, and by reviewers: those it is assigned to, or
 all of them where it is assigned to nobody. What belongs to a project is seen only by those who
-see the project.
+see the project, and answered only by those who are reviewers there.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -19,8 +19,9 @@ from assay.consults.requests.models import ConsultationRequest
 from assay.core.database import Database
 from assay.identity.actor import Actor, Role
 
-ProjectsOf = Callable[[AsyncSession, Actor], Awaitable[frozenset[UUID] | None]]
-"""Gives the projects that an actor sees; `None` for all. Bound in `wiring.py`."""
+ProjectsOf = Callable[[AsyncSession, Actor], Awaitable[Mapping[UUID, Role] | None]]
+"""Gives the projects that an actor sees, and what they may do there; `None` for all of them and
+everything. Bound in `wiring.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +30,69 @@ class Sight:
 
     Attributes:
         actor: who it is.
-        projects: the projects that they see; `None` for all.
+        projects: the projects that they see, with their role there; `None` for all.
         projects_of: tells the same of others.
     """
 
     actor: Actor
-    projects: frozenset[UUID] | None
+    projects: Mapping[UUID, Role] | None
     projects_of: ProjectsOf
 
     def sees_project(self, project_id: UUID) -> bool:
         """Whether they see a project."""
         return self.projects is None or project_id in self.projects
 
+    def reviews_in(self, project_id: UUID | None) -> bool:
+        """Whether they may answer what belongs to a project, or to none."""
+        if not self.actor.role.covers(Role.reviewer):
+            return False
+        if self.projects is None or project_id is None:
+            return True
+        role = self.projects.get(project_id)
+        return role is not None and role.covers(Role.reviewer)
+
 
 def visible(sight: Sight) -> ColumnElement[bool]:
     """Whether a request is seen; for the `where` of every query."""
-    seen = _inside(sight)
+    seen = _in(sight, sight.projects)
     actor = sight.actor
     if actor.role is Role.admin:
         return seen
     mine = ConsultationRequest.requested_by == actor.user_id
-    return and_(seen, or_(mine, for_reviewer(actor)))
+    return and_(seen, or_(mine, for_reviewer(sight)))
 
 
-def _inside(sight: Sight) -> ColumnElement[bool]:
-    if sight.projects is None:
+def _in(sight: Sight, projects: Iterable[UUID] | None) -> ColumnElement[bool]:
+    """Whether a request belongs to one of these projects, or to none."""
+    if projects is None:
         return true()
-    inside = ConsultationRequest.project_id.in_(sight.projects)
+    inside = ConsultationRequest.project_id.in_(projects)
     if sight.actor.project_id is not None:
         # A key that is for one project is for nothing else.
         return inside
     return or_(ConsultationRequest.project_id.is_(None), inside)
 
 
-def for_reviewer(actor: Actor) -> ColumnElement[bool]:
+def for_reviewer(sight: Sight) -> ColumnElement[bool]:
     """Whether the actor is one of those who may answer a request."""
+    actor, row = sight.actor, ConsultationRequest
     if not actor.role.covers(Role.reviewer):
         return false()
-    row = ConsultationRequest
+    projects = sight.projects
+    reviewed = None if projects is None else [each for each in projects if sight.reviews_in(each)]
     covered = [role for role in Role if actor.role.covers(role)]
-    return or_(
+    assigned = or_(
         and_(row.assignee_ids == [], row.assignee_role.is_(None)),
         row.assignee_ids.contains([actor.user_id]),
         row.assignee_role.in_(covered),
     )
+    return and_(_in(sight, reviewed), assigned)
 
 
-def may_answer(request: ConsultationRequest, actor: Actor) -> bool:
+def may_answer(request: ConsultationRequest, sight: Sight) -> bool:
     """As `for_reviewer`, of a request at hand."""
-    if not actor.role.covers(Role.reviewer):
+    actor = sight.actor
+    if not sight.reviews_in(request.project_id):
         return False
     if not request.assignee_ids and request.assignee_role is None:
         return True

@@ -72,7 +72,6 @@ async def _announce(session: AsyncSession, request: ConsultationRequest, event: 
             event_type=event,
             data=_message(request),
             owner_id=request.requested_by,
-            project_id=request.project_id,
             request_id=request.id,
             callback=callback,
         ),

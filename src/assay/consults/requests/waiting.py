@@ -103,7 +103,7 @@ async def read_at_end(
                 left = until - time.monotonic()
                 over = request.status is not RequestStatus.pending or left <= 0
                 if over or ended.closed or not listening:
-                    return await describe(session, sight.actor, request)
+                    return await describe(session, sight, request)
             listening = False
             async with until_hung_up(receive):
                 with contextlib.suppress(TimeoutError):

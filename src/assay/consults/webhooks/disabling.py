@@ -23,7 +23,7 @@ async def disable(
     await fail_pending(session, endpoint)
     details = {"reason": reason}
     change = Change(
-        Topic.requests, "webhook.disabled", endpoint.id, details=details, owner_id=endpoint.user_id
+        Topic.webhooks, "webhook.disabled", endpoint.id, details=details, owner_id=endpoint.user_id
     )
     record(session, actor, change)
 

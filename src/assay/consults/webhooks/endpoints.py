@@ -1,10 +1,10 @@
 """Endpoints of webhook endpoints."""
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi import APIRouter, Query, status
 
 from assay.consults.access import Asker, Reader
 from assay.consults.webhooks import service
@@ -21,7 +21,7 @@ from assay.consults.webhooks.schemas import (
     WebhookWithSecret,
 )
 from assay.consults.webhooks.service import TooManyWebhooks, WebhookNotFound
-from assay.core.config import Settings
+from assay.core.configured import Configured
 from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
@@ -30,13 +30,6 @@ from assay.core.problems import problems
 router = APIRouter(
     prefix="/webhooks", tags=["webhooks"], responses=problems(Invalid, KeyOfOneProject)
 )
-
-
-def _settings(request: Request) -> Settings:
-    return cast("Settings", request.app.state.settings)
-
-
-Configured = Annotated[Settings, Depends(_settings)]
 
 
 @router.get("", response_model=list[WebhookRead])

@@ -203,5 +203,5 @@ def _record(
     session: AsyncSession, actor: Actor, action: str, endpoint: WebhookEndpoint, **details: object
 ) -> None:
     owner_id = endpoint.user_id
-    change = Change(Topic.requests, action, endpoint.id, details=details, owner_id=owner_id)
+    change = Change(Topic.webhooks, action, endpoint.id, details=details, owner_id=owner_id)
     record(session, actor, change)

@@ -1,10 +1,10 @@
 """Endpoints of providers and what is stored for them; for admins."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, status
+from fastapi import APIRouter, Path, status
 
-from assay.core.config import Settings
+from assay.core.configured import Configured
 from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.problems import problems
@@ -16,11 +16,6 @@ from assay.identity.access import Admin
 router = APIRouter(prefix="/providers", tags=["providers"])
 
 
-def _settings(request: Request) -> Settings:
-    return cast("Settings", request.app.state.settings)
-
-
-Configured = Annotated[Settings, Depends(_settings)]
 Name = Annotated[ProviderName, Path(description="As in `provider/model`", examples=["openai"])]
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, Uuid, case, cast, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from assay.core.errors import Conflict, NotFound
 from assay.core.pagination import Page
 from assay.events.models import Topic
-from assay.identity.actor import Actor, Role
+from assay.identity.actor import LOCAL_USER, Actor, Role
 from assay.identity.audit.service import Change, changed_fields, record
 from assay.identity.passwords import hash_password
 from assay.identity.sessions.models import UserSession
@@ -94,6 +95,14 @@ async def find_user(session: AsyncSession, email: str) -> User:
     if user is None:
         raise UserNotFound(f"There is no user with the e-mail address {email}.")
     return user
+
+
+def user_of(user_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether a row of the users is the one whose id, as text, is in this column; for outer joins.
+
+    The one person at this machine has no row.
+    """
+    return User.id == case((user_id != LOCAL_USER, cast(user_id, Uuid)))
 
 
 async def update_user(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, case, cast, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.consults.webhooks.deliveries.models import WebhookDelivery
@@ -15,6 +15,7 @@ from assay.core.database import to_json
 from assay.core.ids import new_id
 from assay.identity.actor import LOCAL_USER, Actor, Role, job_actor
 from assay.identity.users.models import User
+from assay.identity.users.service import user_of
 from assay.jobs.service import NewJob, enqueue
 
 ATTEMPT_JOB = "webhook.attempt"
@@ -38,7 +39,6 @@ class Announcement:
         event_type: what happened.
         data: what receivers are told.
         owner_id: who asked.
-        project_id: the project that the request is in, if it is in one.
         request_id: the request.
         callback: where it is to be told as well; of the last event of a request.
     """
@@ -46,7 +46,6 @@ class Announcement:
     event_type: EventType
     data: Mapping[str, Any]
     owner_id: str
-    project_id: UUID | None
     request_id: UUID
     callback: Callback | None
 
@@ -56,7 +55,9 @@ async def announce(session: AsyncSession, announcement: Announcement) -> None:
 
     They are sent after the commit of `session`, at least once each.
     """
-    endpoints = (await session.execute(_told_of(announcement))).all()
+    # It depends on nothing that is yet to be written, so that many requests are written together.
+    with session.no_autoflush:
+        endpoints = (await session.execute(_told_of(announcement))).all()
     if not endpoints and announcement.callback is None:
         return
     body = message(announcement.event_type, announcement.data)
@@ -77,13 +78,11 @@ async def announce(session: AsyncSession, announcement: Announcement) -> None:
 def _told_of(announcement: Announcement) -> Any:
     """The endpoints that are to be told, with their owners."""
     endpoint = WebhookEndpoint
-    # The one person at this machine has no row among the users.
-    own_row = case((endpoint.user_id != LOCAL_USER, cast(endpoint.user_id, Uuid)))
     is_own = endpoint.user_id == announcement.owner_id
     is_admin = or_(endpoint.user_id == LOCAL_USER, User.role == Role.admin)
     return (
         select(endpoint.id, endpoint.user_id)
-        .outerjoin(User, User.id == own_row)
+        .outerjoin(User, user_of(endpoint.user_id))
         .where(
             endpoint.enabled,
             or_(

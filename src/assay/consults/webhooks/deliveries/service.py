@@ -113,7 +113,7 @@ async def redeliver(session: AsyncSession, actor: Actor, delivery_id: UUID) -> W
     await send_soon(session, actor, [again])
     details = {"event_type": again.event_type}
     change = Change(
-        Topic.requests, "webhook.redelivered", again.id, details=details, owner_id=again.user_id
+        Topic.webhooks, "webhook.redelivered", again.id, details=details, owner_id=again.user_id
     )
     record(session, actor, change)
     return again

@@ -1,6 +1,6 @@
 """Rules and queries of the members of a project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -102,10 +102,11 @@ async def delete_member(
     _record(session, actor, "project.unshared", project_id, user)
 
 
-async def shared_projects(session: AsyncSession, user_id: UUID) -> frozenset[UUID]:
-    """The projects that are shared with a user."""
-    query = select(ProjectMember.project_id).where(ProjectMember.user_id == user_id)
-    return frozenset(await session.scalars(query))
+async def shared_projects(session: AsyncSession, user_id: UUID) -> Mapping[UUID, Role]:
+    """The projects that are shared with a user, and as what."""
+    query = select(ProjectMember.project_id, ProjectMember.role)
+    rows = await session.execute(query.where(ProjectMember.user_id == user_id))
+    return dict(rows.all())
 
 
 def _record(
