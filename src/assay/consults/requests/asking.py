@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.consults.requests.answers import answer_schema, check_answer
 from assay.consults.requests.assignment import require_enough
-from assay.consults.requests.deciding import Held, end
+from assay.consults.requests.deciding import Ending, Held, end
 from assay.consults.requests.models import ConsultationRequest, RequestStatus
 from assay.consults.requests.people import find_reviewers
 from assay.consults.requests.schemas import RequestCreate
@@ -175,7 +175,9 @@ async def withdraw(
         .order_by(row.id)
         .with_for_update(of=row)
     )
-    for found in (await session.execute(query)).all():
-        held, details = Held(*found), {"reason": reason}
+    endings = []
+    for found in await session.execute(query):
+        held = Held(*found)
         held.request.wakes = None
-        await end(session, actor, held, RequestStatus.cancelled, details=details)
+        endings.append(Ending(held, RequestStatus.cancelled, {"reason": reason}))
+    await end(session, actor, *endings)

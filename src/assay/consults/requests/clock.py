@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assay.consults.requests.assignment import add_escalated
-from assay.consults.requests.deciding import Held, end
+from assay.consults.requests.deciding import Ending, Held, end
 from assay.consults.requests.models import ConsultationRequest, DecidedBy, RequestStatus
 from assay.core.database import DATABASE_ERRORS, Database
 
@@ -77,13 +77,16 @@ async def _due(session: AsyncSession, moment: Moment) -> list[Held]:
 
 async def _end_due(session: AsyncSession) -> int:
     due = await _due(session, ConsultationRequest.deadline)
-    for held in due:
-        request, status = held.request, RequestStatus.expired
-        if request.default_response is not None:
-            status = RequestStatus.answered
-            request.response, request.decided_by = request.default_response, DecidedBy.default
-        await end(session, None, held, status)
+    await end(session, None, *(Ending(held, _at_deadline(held.request)) for held in due))
     return len(due)
+
+
+def _at_deadline(request: ConsultationRequest) -> RequestStatus:
+    """How a request ends at its deadline; a default becomes its response."""
+    if request.default_response is None:
+        return RequestStatus.expired
+    request.response, request.decided_by = request.default_response, DecidedBy.default
+    return RequestStatus.answered
 
 
 async def _escalate_due(session: AsyncSession) -> int:

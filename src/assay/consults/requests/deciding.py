@@ -4,7 +4,8 @@ Whoever moves a request on holds its row, so that of answers, a cancel and the c
 moment one comes first, and the others find it decided.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +26,8 @@ from assay.consults.requests.people import still_reviewer
 from assay.consults.requests.quorum import decision
 from assay.consults.requests.schemas import ResponseCreate
 from assay.consults.requests.seeing import Sight, may_answer, visible
-from assay.consults.requests.telling import tell
+from assay.consults.requests.telling import RESPONDED, announcement, note
+from assay.consults.webhooks.deliveries.announcing import announce
 from assay.consults.webhooks.models import EventType
 from assay.core.errors import Conflict, Forbidden, NotFound
 from assay.identity.actor import Actor, Role, job_actor
@@ -131,10 +133,10 @@ async def respond(
         )
     )
     decided = await _decision(session, request)
-    await tell(session, actor, request, None, values)
+    note(session, actor, request, RESPONDED, values)
     if decided is not None:
         request.response, request.decided_by = decided, DecidedBy.reviewers
-        await end(session, actor, held, RequestStatus.answered)
+        await end(session, actor, Ending(held, RequestStatus.answered))
     return request
 
 
@@ -160,7 +162,7 @@ async def cancel(
     held = await hold(session, sight, request_id)
     require_asker(held.request, sight.actor)
     details = {"reason": reason} if reason else None
-    await end(session, sight.actor, held, RequestStatus.cancelled, details=details)
+    await end(session, sight.actor, Ending(held, RequestStatus.cancelled, details))
     return held.request
 
 
@@ -181,57 +183,78 @@ _EVENTS = {
 }
 
 
-async def end(
-    session: AsyncSession,
-    actor: Actor | None,
-    held: Held,
-    status: RequestStatus,
-    *,
-    details: dict[str, Any] | None = None,
-) -> None:
-    """Bring a request to its end, and wake what waits for it.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request comes to its end.
 
-    Args:
-        session: in whose transaction all of it happens.
-        actor: who ends it; `None` for the clock.
+    Attributes:
         held: the request; where it is answered, with its response and whose that is.
         status: answered, expired or cancelled.
         details: for its history.
     """
-    request = held.request
-    request.status = status
-    if status is RequestStatus.answered:
-        request.responded_at = held.now
-        details = {**(details or {}), "decided_by": request.decided_by}
-    await tell(session, actor, request, _EVENTS[status], details)
-    if request.wakes is not None:
-        await _wake(session, request, request.wakes)
+
+    held: Held
+    status: RequestStatus
+    details: Mapping[str, Any] | None = None
+
+
+async def end(session: AsyncSession, actor: Actor | None, *endings: Ending) -> None:
+    """Bring requests to their end, and wake what waits for them.
+
+    Args:
+        session: in whose transaction all of it happens.
+        actor: who ends them; `None` for the clock.
+        endings: each request with how it ends; many are written together.
+    """
+    for ending in endings:
+        request, details = ending.held.request, dict(ending.details or {})
+        request.status = ending.status
+        if ending.status is RequestStatus.answered:
+            request.responded_at = ending.held.now
+            details["decided_by"] = request.decided_by
+        note(session, actor, request, _EVENTS[ending.status], details)
+    ended = [ending.held.request for ending in endings]
+    await announce(session, *(announcement(request, _EVENTS[request.status]) for request in ended))
+    await _wake(session, [(each, each.wakes) for each in ended if each.wakes is not None])
 
 
 async def _wake(
-    session: AsyncSession, request: ConsultationRequest, wakes: Mapping[str, Any]
+    session: AsyncSession, waking: Sequence[tuple[ConsultationRequest, Mapping[str, Any]]]
 ) -> None:
-    """Enqueue the job that a room of Assay wants done with the decision."""
+    """Enqueue the jobs that rooms of Assay want done with the decisions."""
+    if not waking:
+        return
+    answers = await _answers(session, [request.id for request, _ in waking])
+    jobs = defaultdict[str, list[NewJob]](list)
+    for request, wakes in waking:
+        parent = wakes["parent_id"]
+        params = {
+            **wakes["params"],
+            "request_id": str(request.id),
+            "status": request.status,
+            "response": request.response,
+            "decided_by": request.decided_by,
+            "answers": answers[request.id],
+        }
+        parent_id = UUID(parent) if parent else request.id
+        jobs[request.requested_by].append(NewJob(wakes["job_type"], params, parent_id=parent_id))
+    for user_id, theirs in jobs.items():
+        await enqueue(session, job_actor(user_id), *theirs)
+
+
+async def _answers(
+    session: AsyncSession, request_ids: Sequence[UUID]
+) -> Mapping[UUID, list[Mapping[str, Any]]]:
+    """What reviewers answered, by the requests, the earliest answer first."""
     rows = await session.execute(
-        select(Response.user_id, User.name, Response.value, Response.comment)
+        select(Response, User.name)
         .outerjoin(User, user_of(Response.user_id))
-        .where(Response.request_id == request.id)
+        .where(Response.request_id.in_(request_ids))
         .order_by(Response.created_at, Response.id)
     )
-    params = {
-        **wakes["params"],
-        "request_id": str(request.id),
-        "status": request.status,
-        "response": request.response,
-        "decided_by": request.decided_by,
-        "answers": [
-            {"by": name or user_id, "value": value, "comment": comment}
-            for user_id, name, value, comment in rows
-        ],
-    }
-    parent = wakes["parent_id"]
-    await enqueue(
-        session,
-        job_actor(request.requested_by),
-        NewJob(wakes["job_type"], params, parent_id=UUID(parent) if parent else request.id),
-    )
+    answers: Mapping[UUID, list[Mapping[str, Any]]] = {each: [] for each in request_ids}
+    for response, name in rows:
+        answers[response.request_id].append(
+            {"by": name or response.user_id, "value": response.value, "comment": response.comment}
+        )
+    return answers

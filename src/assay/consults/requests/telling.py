@@ -14,15 +14,15 @@ from assay.identity.actor import Actor
 from assay.identity.audit.service import Change, record
 
 _ENDS = {EventType.answered, EventType.expired, EventType.cancelled}
-# What only reviewers and the asker need to know goes to nobody else.
-_NOT_ANNOUNCED = "request.responded"
+RESPONDED = "request.responded"
+"""A reviewer has answered, and nothing is decided yet: only reviewers and the asker are told."""
 
 
 async def tell(
     session: AsyncSession,
     actor: Actor | None,
     request: ConsultationRequest,
-    event: EventType | None,
+    event: EventType,
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Tell of something that was done to a request, in the transaction in which it is done.
@@ -31,10 +31,21 @@ async def tell(
         session: of the change.
         actor: who did it; `None` for the clock.
         request: as it is now.
-        event: what was done; `None` where a reviewer answered and nothing is decided yet.
+        event: what was done.
         details: what else readers of its history are told.
     """
-    action = event or _NOT_ANNOUNCED
+    note(session, actor, request, event, details)
+    await announce(session, announcement(request, event))
+
+
+def note(
+    session: AsyncSession,
+    actor: Actor | None,
+    request: ConsultationRequest,
+    action: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """As `tell`, but without webhooks: in the history of the request, the audit and the feed."""
     told = {"status": request.status, "priority": request.priority}
     user_id = actor.user_id if actor is not None else None
     session.add(
@@ -57,24 +68,19 @@ async def tell(
             project_id=request.project_id,
             user_id=request.requested_by,
         )
-    if event is None:
-        return
-    await _announce(session, request, event)
 
 
-async def _announce(session: AsyncSession, request: ConsultationRequest, event: EventType) -> None:
+def announcement(request: ConsultationRequest, event: EventType) -> Announcement:
+    """What webhooks are told of something that was done to a request."""
     callback = None
     if event in _ENDS and request.callback_url is not None and request.callback_secret is not None:
         callback = Callback(request.callback_url, request.callback_secret)
-    await announce(
-        session,
-        Announcement(
-            event_type=event,
-            data=_message(request),
-            owner_id=request.requested_by,
-            request_id=request.id,
-            callback=callback,
-        ),
+    return Announcement(
+        event_type=event,
+        data=_message(request),
+        owner_id=request.requested_by,
+        request_id=request.id,
+        callback=callback,
     )
 
 

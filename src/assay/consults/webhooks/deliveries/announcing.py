@@ -1,5 +1,6 @@
 """Write what is to be delivered, in the transaction of what it tells of."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from assay.jobs.service import NewJob, enqueue
 ATTEMPT_JOB = "webhook.attempt"
 # Of the jobs that wait, what people started goes first.
 PRIORITY = -1
+
+_Told = tuple[UUID, str]
+"""An endpoint and its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +54,44 @@ class Announcement:
     callback: Callback | None
 
 
-async def announce(session: AsyncSession, announcement: Announcement) -> None:
-    """Write a delivery for each endpoint that is to be told, and for the callback.
+async def announce(session: AsyncSession, *announcements: Announcement) -> None:
+    """Write a delivery for each endpoint that is to be told, and for each callback.
 
     They are sent after the commit of `session`, at least once each.
     """
-    # It depends on nothing that is yet to be written, so that many requests are written together.
-    with session.no_autoflush:
-        endpoints = (await session.execute(_told_of(announcement))).all()
-    if not endpoints and announcement.callback is None:
-        return
+    told: dict[tuple[EventType, str], Sequence[_Told]] = {}
+    deliveries = defaultdict[str, list[WebhookDelivery]](list)
+    for each in announcements:
+        key = each.event_type, each.owner_id
+        if key not in told:
+            # It depends on nothing that is yet to be written, which is then written together.
+            with session.no_autoflush:
+                rows = await session.execute(_told_of(each))
+                told[key] = [(endpoint_id, user_id) for endpoint_id, user_id in rows]
+        deliveries[each.owner_id] += _deliveries(each, told[key])
+    for owner_id, theirs in deliveries.items():
+        session.add_all(theirs)
+        await session.flush()
+        await send_soon(session, job_actor(owner_id), theirs)
+
+
+def _deliveries(
+    announcement: Announcement, endpoints: Sequence[_Told]
+) -> Sequence[WebhookDelivery]:
+    callback = announcement.callback
+    if not endpoints and callback is None:
+        return []
     body = message(announcement.event_type, announcement.data)
     deliveries = [
         _delivery(announcement, body, user_id=user_id, endpoint_id=endpoint_id)
         for endpoint_id, user_id in endpoints
     ]
-    if (callback := announcement.callback) is not None:
+    if callback is not None:
         owner = announcement.owner_id
         deliveries.append(
             _delivery(announcement, body, user_id=owner, url=callback.url, secret=callback.secret)
         )
-    session.add_all(deliveries)
-    await session.flush()
-    await send_soon(session, job_actor(announcement.owner_id), deliveries)
+    return deliveries
 
 
 def _told_of(announcement: Announcement) -> Any:
@@ -130,7 +149,8 @@ async def send_soon(
     session: AsyncSession, actor: Actor, deliveries: Sequence[WebhookDelivery]
 ) -> None:
     """Enqueue the first attempt of each."""
-    await enqueue(session, actor, *(attempt_job(delivery.id) for delivery in deliveries))
+    if deliveries:
+        await enqueue(session, actor, *(attempt_job(delivery.id) for delivery in deliveries))
 
 
 def attempt_job(delivery_id: UUID, **timing: Any) -> NewJob:
