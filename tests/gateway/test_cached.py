@@ -14,7 +14,7 @@ from assay.gateway.cache import CachedResponse, CacheMode, ResponseCache, remove
 from assay.gateway.cached import CachedModel, is_fixed
 from assay.gateway.errors import ModelError, RateLimited
 from assay.gateway.service import Gateway
-from assay.gateway.types import ModelRequest, ModelResponse, TextDelta, Usage
+from assay.gateway.types import ModelRequest, ModelResponse, TextDelta, Tool, Usage
 from assay.testing.scripted_model import ScriptedModelServer
 
 TEXTS = iter(range(10**6))
@@ -261,3 +261,12 @@ def test_only_a_zero_is_zero() -> None:
     for other in (False, None, "0", 0.01):
         assert not is_fixed({"temperature": other})
     assert not is_fixed({})
+
+
+async def test_requests_with_tools_are_asked_each_time(
+    cached: Callable[..., CachedModel],
+) -> None:
+    model = Slow()
+    asked = question(tools=[Tool("look", "Look.", {"type": "object"})])
+    answers = [await cached(model).complete(asked) for _ in range(2)]
+    assert [answer.text for answer in answers] == ["answer 1", "answer 2"]

@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from assay.testing.script import form_of
+from assay.testing.script import Call, Turn, form_of, last_user_message
 from assay.testing.scripted_model import ScriptedModelServer
 
 
@@ -188,3 +188,37 @@ async def test_it_makes_embeddings(client: aiohttp.ClientSession) -> None:
         assert several["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
         assert sum(number * number for number in vectors[0]) == pytest.approx(1)
         assert not any(vectors[3])
+
+
+async def test_it_plays_turns_by_how_many_answers_there_are(client: aiohttp.ClientSession) -> None:
+    turns: Any = [
+        Turn("I look.", [Call("look", {"at": 1}), Call("look", "as it is", "own")]),
+        lambda request: Turn(f"so: {last_user_message(request)}"),
+    ]
+    async with ScriptedModelServer(turns=turns) as server:
+        asked = chat("where?")
+        for _ in range(2):  # the same question gets the same turn
+            _, body = await answer(client, server, asked)
+        choice = body["choices"][0]
+        assert choice["finish_reason"] == "tool_calls"
+        assert choice["message"]["content"] == "I look."
+        first, second = choice["message"]["tool_calls"]
+        assert first["function"] == {"name": "look", "arguments": '{"at":1}'}
+        assert second["function"]["arguments"] == "as it is"
+        assert second["id"] == "own" != first["id"]
+        asked["messages"].append(choice["message"])
+        _, body = await answer(client, server, asked)
+        assert body["choices"][0]["message"]["content"] == "so: where?"
+        asked["messages"].append(body["choices"][0]["message"])
+        _, body = await answer(client, server, asked)
+        assert "one more" in body["choices"][0]["message"]["content"]
+
+
+async def test_conversations_are_told_apart_by_a_text(client: aiohttp.ClientSession) -> None:
+    turns = {"task 1;": [Turn("first")], "task 2;": [Turn("second")]}
+    async with ScriptedModelServer(turns=turns) as server:
+        texts = []
+        for text in ("do task 2; now", "do task 1; now", "neither"):
+            _, body = await answer(client, server, chat(text))
+            texts.append(body["choices"][0]["message"]["content"])
+    assert texts == ["second", "first", "neither"]

@@ -27,7 +27,8 @@ class CachedModel:
     """A model that is not asked again what it has answered at temperature 0.
 
     Equal requests that this process has in flight are asked once. What is not at an explicit
-    temperature of 0 goes straight to the model.
+    temperature of 0 goes straight to the model, and so does a request with tools: what they do
+    in the world is not in it, so an equal one does not want an equal answer.
     """
 
     def __init__(self, inner: Model, cache: ResponseCache, mode: CacheMode, place: str) -> None:
@@ -47,7 +48,7 @@ class CachedModel:
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
         """Answer in one piece, with `original` set where the answer is not new."""
-        if not is_fixed(request.parameters):
+        if request.tools or not is_fixed(request.parameters):
             return await self._inner.complete(request)
         started = time.perf_counter()
         key = self._key(request)
@@ -83,7 +84,7 @@ class CachedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamPart]:
         """Answer piece by piece; a cached answer is one piece."""
-        if not is_fixed(request.parameters):
+        if request.tools or not is_fixed(request.parameters):
             async with aclosing(self._inner.stream(request)) as parts:
                 async for part in parts:
                     yield part

@@ -1,6 +1,6 @@
 """What goes into a model and what comes out, the same for every provider."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
@@ -14,11 +14,41 @@ class Message(TypedDict):
     `content` is text, or a list of content parts: `{"type": "text", "text": ...}`,
     `{"type": "image_url", "image_url": {"url": ...}}` (a web address or a data URL) and
     `{"type": "input_audio", "input_audio": {"data": base64, "format": "wav"}}`.
+
+    An answer that called tools has `tool_calls`, each as `ToolCall.wire` gives it. What came of
+    each call is a message of the role `tool` with its `tool_call_id`. `native` is that of
+    `ModelResponse`, for the same model only.
     """
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str | list[dict[str, Any]]
     name: NotRequired[str]
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+    native: NotRequired[Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Tool:
+    """Something that a model may call: its name, what it is for, and its JSON Schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class ToolCall:
+    """A call of a tool by a model; `arguments` is the text it wrote, which need not be JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def wire(self) -> dict[str, Any]:
+        """The call as it stands in a message."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,12 +62,14 @@ class ModelRequest:
         output_schema: a JSON Schema that the answer has to follow, or `None` for free text.
         repetition: which time the same is asked on purpose; an answer from the cache is never
             one to another repetition.
+        tools: what the model may call; which of them it must is the parameter `tool_choice`.
     """
 
     messages: list[Message]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     output_schema: Mapping[str, Any] | None = None
     repetition: int = 0
+    tools: Sequence[Tool] = ()
 
 
 @dataclass(slots=True)
@@ -74,7 +106,9 @@ class ModelResponse:
         latency_ms: from sending the successful attempt to having its whole answer, without any
             wait for a slot, a rate limit or an earlier attempt.
         first_token_ms: the same to the first piece of text, where streamed.
-        finish_reason: `stop`, `length`, `content_filter`, ... as the provider gives it.
+        finish_reason: `stop`, `length`, `content_filter`, `tool_calls`, ... as the provider gives
+            it.
+        tool_calls: the tools that the model wants called, in its order.
         attempts: how often the provider was asked, the successful time included.
         cost: USD at list price; `None` where the price is not known, 0.0 where it is free.
         logprobs: the natural logarithm of the probability of each token of the answer, where
@@ -82,6 +116,8 @@ class ModelResponse:
         output_json: the answer parsed, where `output_schema` was given and the text is JSON.
         original: set where the answer comes from the cache, so that nobody was asked now:
             `cost` is then 0, and `latency_ms` the time of the look-up.
+        native: an answer to a request with tools as its provider wants it back in the message
+            that repeats it, such as with signatures of its reasoning; JSON.
     """
 
     text: str
@@ -94,6 +130,8 @@ class ModelResponse:
     logprobs: list[float] | None = None
     output_json: Any = None
     original: Original | None = None
+    tool_calls: Sequence[ToolCall] = ()
+    native: Any = None
 
     def parse(self) -> None:
         """Set `output_json`, if the text is JSON; a model that breaks a schema answered too."""
@@ -109,7 +147,10 @@ class TextDelta:
 
 
 StreamPart = TextDelta | ModelResponse
-"""A stream is any number of `TextDelta` and then, last, the whole `ModelResponse`."""
+"""A stream is any number of `TextDelta` and then, last, the whole `ModelResponse`.
+
+Calls of tools are only in the last part, whole.
+"""
 
 
 def text_of(message: Message) -> str:

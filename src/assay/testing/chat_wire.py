@@ -6,16 +6,23 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from assay.testing.script import ChatRequest
+from assay.testing.script import ChatRequest, Turn
 
 Json = dict[str, Any]
+# Characters of the arguments of a call in one event of a stream.
+_PIECE = 7
 
 
 def completion(
-    number: int, request: ChatRequest, text: str, logprobs: Sequence[float] | None = None
+    number: int, request: ChatRequest, turn: Turn, logprobs: Sequence[float] | None = None
 ) -> web.Response:
     """A whole answer."""
-    body = completion_body(number, request, text)
+    body = completion_body(number, request, turn.text)
+    if turn.calls:
+        choice = body["choices"][0]
+        choice["message"]["content"] = turn.text or None
+        choice["message"]["tool_calls"] = _calls(number, turn)
+        choice["finish_reason"] = "tool_calls"
     if logprobs is not None:
         tokens = [{"token": "", "logprob": value, "top_logprobs": []} for value in logprobs]
         body["choices"][0]["logprobs"] = {"content": tokens}
@@ -35,8 +42,9 @@ def completion_body(number: int, request: ChatRequest, text: str) -> Json:
     }
 
 
-def events(number: int, request: ChatRequest, text: str) -> Iterator[bytes]:
-    """A streamed answer: a server-sent event for each word, the end, tokens if asked for."""
+def events(number: int, request: ChatRequest, turn: Turn) -> Iterator[bytes]:
+    """A streamed answer: an event for each word and piece of a call, the end, tokens if asked."""
+    text = turn.text
 
     def chunk(choices: list[Json], **more: object) -> bytes:
         data = {
@@ -52,7 +60,14 @@ def events(number: int, request: ChatRequest, text: str) -> Iterator[bytes]:
     yield chunk([_delta({"role": "assistant", "content": ""})])
     for word in _words(text):
         yield chunk([_delta({"content": word})])
-    yield chunk([_delta({}, finish_reason="stop")])
+    for index, call in enumerate(_calls(number, turn)):
+        arguments = call["function"]["arguments"]
+        first = {**call, "index": index, "function": {**call["function"], "arguments": ""}}
+        yield chunk([_delta({"tool_calls": [first]})])
+        for start in range(0, len(arguments), _PIECE):
+            piece = {"arguments": arguments[start : start + _PIECE]}
+            yield chunk([_delta({"tool_calls": [{"index": index, "function": piece}]})])
+    yield chunk([_delta({}, finish_reason="tool_calls" if turn.calls else "stop")])
     if (request.get("stream_options") or {}).get("include_usage"):
         yield chunk([], usage=usage(request, text))
     yield b"data: [DONE]\n\n"
@@ -86,7 +101,25 @@ def usage(request: ChatRequest, text: str) -> Json:
     }
 
 
-def _count(content: str | list[Json]) -> int:
+def _calls(number: int, turn: Turn) -> list[Json]:
+    return [
+        {
+            "id": call.id or f"call_{number}_{index}",
+            "type": "function",
+            "function": {
+                "name": call.tool,
+                "arguments": call.arguments
+                if isinstance(call.arguments, str)
+                else orjson.dumps(call.arguments).decode(),
+            },
+        }
+        for index, call in enumerate(turn.calls)
+    ]
+
+
+def _count(content: str | list[Json] | None) -> int:
+    if content is None:
+        return 0
     if isinstance(content, str):
         return len(content.split())
     return sum(len(part.get("text", "").split()) for part in content)

@@ -2,13 +2,35 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 ChatRequest = dict[str, Any]
 """The JSON body of a chat completion request."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a tool; `arguments` as an object, or as text to send as it is."""
+
+    tool: str
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    id: str | None = None
+    """`None`: one that no other call has."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a scripted model says in one turn, and the tools that it calls."""
+
+    text: str = ""
+    calls: Sequence[Call] = ()
+
+
+Conversation = Sequence[Turn | Callable[[ChatRequest], Turn]]
+"""The turns of a model, one for each of its answers in a conversation."""
 
 
 class Outcome(StrEnum):
@@ -40,6 +62,10 @@ class Script:
         judge: what answers requests for structured output (`response_format`), in place of
             `answer`: a JSON value, or a function from the request's JSON to one; a text is sent
             as it is, also where it is no JSON.
+        turns: what the model says turn by turn, in place of `answer`: the turn is told by how
+            many answers there are in the conversation already, so that the same question gets
+            the same turn again. Or such conversations by a text that the question holds, for
+            many at once; a question that holds none of them is answered as without.
         embedding: from a text to its vector; by default texts that share words are near.
         logprobs: from the request's JSON to a log-probability for each token of the answer, for
             requests with `logprobs: true` that are not streamed.
@@ -57,6 +83,7 @@ class Script:
     retry_after: float | None = None
     answer: str | Callable[[ChatRequest], str] | None = None
     judge: Any = None
+    turns: Conversation | Mapping[str, Conversation] = ()
     embedding: Callable[[str], Sequence[float]] | None = None
     logprobs: Callable[[ChatRequest], Sequence[float]] | None = None
     models: Sequence[str] = ()
@@ -94,6 +121,27 @@ class Script:
         mean, jitter = self.latency
         return max(0.0, mean + self._dice.uniform(-jitter, jitter))
 
+    def turn_for(self, request: ChatRequest) -> Turn:
+        """What answers `request`."""
+        turns = self._conversation(request)
+        if turns is None:
+            return Turn(self.text_for(request))
+        done = sum(message["role"] == "assistant" for message in request["messages"])
+        if done >= len(turns):
+            return Turn(f"the script has {len(turns)} turns, and this would be one more")
+        turn = turns[done]
+        return turn if isinstance(turn, Turn) else turn(request)
+
+    def _conversation(self, request: ChatRequest) -> Conversation | None:
+        if not self.turns:
+            return None
+        if not isinstance(self.turns, Mapping):
+            return self.turns
+        asked = "\n".join(
+            _text_of(message) for message in request["messages"] if message["role"] != "assistant"
+        )
+        return next((turns for marker, turns in self.turns.items() if marker in asked), None)
+
     def text_for(self, request: ChatRequest) -> str:
         """The text that answers `request`."""
         if self.judge is not None and "response_format" in request:
@@ -118,8 +166,12 @@ def last_user_message(request: ChatRequest) -> str:
     """The text of the last user message; parts of it that are not text are left out."""
     for message in reversed(request["messages"]):
         if message["role"] == "user":
-            content = message["content"]
-            if isinstance(content, str):
-                return content
-            return " ".join(part["text"] for part in content if part["type"] == "text")
+            return _text_of(message)
     return ""
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    content = message["content"] or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part["text"] for part in content if part["type"] == "text")

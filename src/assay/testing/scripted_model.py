@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from aiohttp import web
@@ -32,6 +32,7 @@ else:
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
+LARGEST_REQUEST = 64 * 1024**2
 
 
 @dataclass(slots=True)
@@ -70,6 +71,12 @@ class Counters:
         self.embedded.clear()
 
 
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """A request as large as the long conversation of an agent, which real servers take too."""
+    loop, most = asyncio.get_running_loop(), LARGEST_REQUEST
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
+
+
 @dataclass(kw_only=True)
 class ScriptedModelServer(Script):
     """A script with a socket: serves on loopback while entered as an async context manager.
@@ -104,7 +111,12 @@ class ScriptedModelServer(Script):
 
     async def __aenter__(self) -> Self:
         # A client that hangs up ends its request here too, or it would count as in flight.
-        server = web.Server(self._serve, access_log=None, handler_cancellation=True)
+        server = web.Server(
+            self._serve,
+            request_factory=_request,
+            access_log=None,
+            handler_cancellation=True,
+        )
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024).start()
@@ -177,13 +189,13 @@ class ScriptedModelServer(Script):
             return web.Response(body=body, content_type="application/json")
         if request.path == EMBEDDINGS:
             return embeddings(asked, self.embedding or words_vector)
-        text = self.text_for(asked)
+        turn = self.turn_for(asked)
         if not asked.get("stream"):
             logprobs = self.logprobs if asked.get("logprobs") is True else None
-            return completion(number, asked, text, logprobs(asked) if logprobs else None)
+            return completion(number, asked, turn, logprobs(asked) if logprobs else None)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for event in events(number, asked, text):
+        for event in events(number, asked, turn):
             await response.write(event)
         return response
 

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 from pydantic_ai import exceptions as theirs
-from pydantic_ai.messages import ModelMessage, TextPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.messages import ModelResponse as NativeResponse
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.providers import infer_provider_class
 
@@ -27,7 +33,7 @@ from assay.gateway.errors import (
 from assay.gateway.providers.catalog import KNOWN, Protocol
 from assay.gateway.providers.native import NativeModel
 from assay.gateway.service import Gateway
-from assay.gateway.types import ModelRequest, ModelResponse, TextDelta, Usage
+from assay.gateway.types import ModelRequest, ModelResponse, TextDelta, Tool, ToolCall, Usage
 
 Ask = Callable[[str], ModelRequest]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -233,3 +239,70 @@ async def test_a_provider_whose_package_is_missing_says_what_to_install(
 ) -> None:
     with pytest.raises((UnknownProvider, MissingKey), match="cohere"):
         await gateway.model("cohere/command-r7b-12-2024").complete(ask("x"))
+
+
+async def test_tools_reach_a_native_model_and_its_answer_goes_back_as_it_was() -> None:
+    seen: list[tuple[list[ModelMessage], AgentInfo]] = []
+
+    def answer(messages: list[ModelMessage], info: AgentInfo) -> NativeResponse:
+        seen.append((list(messages), info))
+        if len(seen) > 1:
+            return NativeResponse([TextPart("done")])
+        signed = ThinkingPart("hm", signature="signed", provider_name="test")
+        return NativeResponse([signed, TextPart("I look."), ToolCallPart("look", '{"at":1}', "c1")])
+
+    model = NativeModel("test/m", FunctionModel(answer))
+    tools = [Tool("look", "Look.", {"type": "object", "properties": {"at": {}}})]
+    messages: Any = [{"role": "user", "content": "where?"}]
+    response = await model.complete(ModelRequest(messages, tools=tools))
+    (definition,) = seen[0][1].function_tools
+    assert (definition.name, definition.description) == ("look", "Look.")
+    assert definition.parameters_json_schema == tools[0].parameters
+    assert response.text == "I look."
+    assert response.tool_calls == [ToolCall("c1", "look", '{"at":1}')]
+    stored = json.loads(json.dumps(response.native))
+
+    said: Any = {
+        "role": "assistant",
+        "content": response.text,
+        "tool_calls": [call.wire() for call in response.tool_calls],
+    }
+    result: Any = {"role": "tool", "content": "here", "tool_call_id": "c1"}
+    signed_again: Any = {**said, "native": stored}
+    for repeated in (signed_again, said):
+        await model.complete(ModelRequest([*messages, repeated, result], tools=tools))
+    with_native, without = seen[1][0][1], seen[2][0][1]
+    assert [type(part) for part in with_native.parts] == [ThinkingPart, TextPart, ToolCallPart]
+    assert getattr(with_native.parts[0], "signature", None) == "signed"
+    assert without.parts == [TextPart("I look."), ToolCallPart("look", '{"at":1}', "c1")]
+    (back,) = seen[1][0][2].parts
+    assert isinstance(back, ToolReturnPart)
+    assert (back.tool_name, back.content, back.tool_call_id) == ("look", "here", "c1")
+
+
+async def test_streamed_calls_of_a_native_model_come_at_the_end() -> None:
+    async def answer(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[Any]:
+        yield {0: DeltaToolCall("look", '{"at"', tool_call_id="c1")}
+        yield {0: DeltaToolCall(json_args=":1}")}
+
+    model = NativeModel("test/m", FunctionModel(stream_function=answer))
+    messages: Any = [{"role": "user", "content": "where?"}]
+    tools = [Tool("look", "Look.", {"type": "object"})]
+    (last,) = [part async for part in model.stream(ModelRequest(messages, tools=tools))]
+    assert isinstance(last, ModelResponse)
+    assert last.tool_calls == [ToolCall("c1", "look", '{"at":1}')]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "content": "here", "tool_call_id": "nobody asked"},
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "c1"}]},
+        {"role": "assistant", "content": "", "native": {"kind": "nonsense"}},
+    ],
+)
+async def test_conversations_with_tools_that_do_not_hold_together_are_refused(message: Any) -> None:
+    model = NativeModel("test/m", TestModel())
+    messages: Any = [{"role": "user", "content": "where?"}, message]
+    with pytest.raises(RequestRefused):
+        await model.complete(ModelRequest(messages))

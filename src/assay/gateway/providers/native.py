@@ -18,6 +18,7 @@ from pydantic_ai.models import ModelRequestParameters, infer_model
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.providers import Provider as PydanticProvider
 from pydantic_ai.providers import infer_provider_class
+from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from assay.gateway.errors import (
@@ -31,9 +32,21 @@ from assay.gateway.errors import (
     UnknownProvider,
 )
 from assay.gateway.providers.catalog import Provider
-from assay.gateway.providers.native_messages import native_messages, native_settings
+from assay.gateway.providers.native_messages import (
+    native_messages,
+    native_settings,
+    stored_answer,
+)
 from assay.gateway.providers.refusals import refusal
-from assay.gateway.types import ModelRequest, ModelResponse, StreamPart, TextDelta, Usage
+from assay.gateway.types import (
+    ModelRequest,
+    ModelResponse,
+    StreamPart,
+    TextDelta,
+    Tool,
+    ToolCall,
+    Usage,
+)
 
 
 async def open_model(provider: Provider, model: str, closing: AsyncExitStack) -> "NativeModel":
@@ -78,7 +91,7 @@ class NativeModel:
                 self._model,
                 messages,
                 model_settings=native_settings(self.name, request.parameters),
-                model_request_parameters=self._output(request.output_schema),
+                model_request_parameters=self._asked(request),
             )
         return _response(request, response, response.usage, started)
 
@@ -92,7 +105,7 @@ class NativeModel:
                 self._model,
                 messages,
                 model_settings=native_settings(self.name, request.parameters),
-                model_request_parameters=self._output(request.output_schema),
+                model_request_parameters=self._asked(request),
             ) as events:
                 async for event in events:
                     piece = _piece(event)
@@ -105,11 +118,14 @@ class NativeModel:
         answer.first_token_ms = first_token_ms
         yield answer
 
-    def _output(self, schema: Mapping[str, Any] | None) -> ModelRequestParameters:
+    def _asked(self, request: ModelRequest) -> ModelRequestParameters:
+        tools = [_definition(tool) for tool in request.tools]
+        schema = request.output_schema
         if schema is None:
-            return ModelRequestParameters()
+            return ModelRequestParameters(function_tools=tools)
         able = self._model.profile.get("supports_json_schema_output", False)
         return ModelRequestParameters(
+            function_tools=tools,
             output_mode="native" if able else "prompted",
             output_object=OutputObjectDefinition(dict(schema), name=schema.get("title")),
         )
@@ -172,9 +188,23 @@ def _response(
         (time.perf_counter() - started) * 1000.0,
         finish_reason=native.finish_reason,
     )
+    if request.tools:
+        response.tool_calls = [
+            ToolCall(call.tool_call_id, call.tool_name, call.args_as_json_str())
+            for call in native.tool_calls
+        ]
+        response.native = stored_answer(native)
     if request.output_schema is not None:
         response.parse()
     return response
+
+
+def _definition(tool: Tool) -> ToolDefinition:
+    return ToolDefinition(
+        name=tool.name,
+        description=tool.description,
+        parameters_json_schema=dict(tool.parameters),
+    )
 
 
 def _piece(event: object) -> str:

@@ -5,15 +5,19 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from pydantic import ValidationError
 from pydantic_ai.messages import (
     BinaryContent,
     ImageUrl,
     ModelMessage,
+    ModelMessagesTypeAdapter,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
     SystemPromptPart,
     TextPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
@@ -39,6 +43,8 @@ _SETTINGS = {
     "reasoning_effort": "thinking",
     "service_tier": "service_tier",
     "extra_body": "extra_body",
+    "tool_choice": "tool_choice",
+    "parallel_tool_calls": "parallel_tool_calls",
 }
 
 
@@ -72,13 +78,18 @@ def native_messages(messages: Sequence[Message]) -> list[ModelMessage]:
     """
     converted: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
+    called: dict[str, str] = {}
     for message in messages:
         content = message["content"]
         if message["role"] == "assistant":
             if parts:
                 converted.append(ModelRequest(parts))
                 parts = []
-            converted.append(ModelResponse([TextPart(text_of(message))]))
+            answer = _answer(message)
+            called.update((call.tool_call_id, call.tool_name) for call in answer.tool_calls)
+            converted.append(answer)
+        elif message["role"] == "tool":
+            parts.append(_result(message, called))
         elif message["role"] == "system":
             parts.append(SystemPromptPart(text_of(message)))
         elif isinstance(content, str):
@@ -88,6 +99,40 @@ def native_messages(messages: Sequence[Message]) -> list[ModelMessage]:
     if parts:
         converted.append(ModelRequest(parts))
     return converted
+
+
+def stored_answer(answer: ModelResponse) -> Any:
+    """An answer as JSON, with all that its provider wants to see again."""
+    return ModelMessagesTypeAdapter.dump_python([answer], mode="json")[0]
+
+
+def _answer(message: Message) -> ModelResponse:
+    stored = message.get("native")
+    if stored is not None:
+        try:
+            answer = ModelMessagesTypeAdapter.validate_python([stored])[0]
+        except ValidationError as error:
+            raise RequestRefused(f"a stored answer cannot be read: {error}") from error
+        if isinstance(answer, ModelResponse):
+            return answer
+    calls = message.get("tool_calls", ())
+    text = text_of(message)
+    said = [TextPart(text)] if text or not calls else []
+    try:
+        made = [
+            ToolCallPart(call["function"]["name"], call["function"]["arguments"], call["id"])
+            for call in calls
+        ]
+    except (LookupError, TypeError) as error:
+        raise RequestRefused(f"a tool call in a message is not whole: {error}") from error
+    return ModelResponse([*said, *made])
+
+
+def _result(message: Message, called: Mapping[str, str]) -> ToolReturnPart:
+    call = message.get("tool_call_id", "")
+    if call not in called:
+        raise RequestRefused(f"the message of a tool answers the call {call!r}, which is not there")
+    return ToolReturnPart(called[call], text_of(message), call)
 
 
 def _part(part: Json) -> UserContent:

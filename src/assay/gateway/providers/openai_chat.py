@@ -1,7 +1,7 @@
 """The adapter for everything that speaks the OpenAI chat protocol.
 
 The protocol: `POST {base_url}/chat/completions`, and server-sent events when streamed.
-Messages, content parts (images, audio) and parameters go out as they come in.
+Messages, content parts (images, audio), calls of tools and parameters go out as they come in.
 """
 
 import re
@@ -14,6 +14,7 @@ import orjson
 
 from assay.gateway.errors import ModelUnavailable, RequestRefused
 from assay.gateway.providers.openai_endpoint import CONNECTION_FAULTS, OpenAIModel
+from assay.gateway.providers.openai_tools import CallPieces, calls_in, tools_body
 from assay.gateway.types import ModelRequest, ModelResponse, StreamPart, TextDelta, Usage
 
 Json = dict[str, Any]
@@ -38,6 +39,7 @@ class OpenAIChatModel(OpenAIModel):
         """Answer piece by piece; the last part is the whole answer."""
         body = self._encode(request, _STREAMED)
         text: list[str] = []
+        calls = CallPieces()
         answer = ModelResponse("", Usage(), 0.0)
         started = time.perf_counter()
         try:
@@ -48,7 +50,7 @@ class OpenAIChatModel(OpenAIModel):
                     if event == _DONE:
                         answer.finish_reason = answer.finish_reason or "stop"
                         break
-                    piece = self._take(event, answer)
+                    piece = self._take(event, answer, calls)
                     if piece:
                         if not text:
                             answer.first_token_ms = (time.perf_counter() - started) * 1000.0
@@ -59,6 +61,7 @@ class OpenAIChatModel(OpenAIModel):
         if answer.finish_reason is None:
             raise ModelUnavailable(f"{self.name} broke its answer off")
         answer.text = "".join(text)
+        answer.tool_calls = calls.whole()
         answer.latency_ms = (time.perf_counter() - started) * 1000.0
         if request.output_schema is not None:
             answer.parse()
@@ -70,6 +73,8 @@ class OpenAIChatModel(OpenAIModel):
         body["messages"] = request.messages
         if request.output_schema is not None:
             body["response_format"] = _response_format(request.output_schema)
+        if request.tools:
+            body["tools"] = tools_body(request.tools)
         try:
             return orjson.dumps(body)
         except TypeError as error:
@@ -88,14 +93,16 @@ class OpenAIChatModel(OpenAIModel):
                 finish_reason=choice.get("finish_reason"),
                 logprobs=_logprobs(choice.get("logprobs")),
             )
+            if calls := choice["message"].get("tool_calls"):
+                response.tool_calls = calls_in(calls)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self._malformed(answer) from error
         if request.output_schema is not None:
             response.parse()
         return response
 
-    def _take(self, data: bytes, answer: ModelResponse) -> str:
-        """Put what one event of a stream says into `answer`; gives its piece of the text."""
+    def _take(self, data: bytes, answer: ModelResponse, calls: CallPieces) -> str:
+        """Put what one event says into `answer` and `calls`; gives its piece of the text."""
         try:
             event = orjson.loads(data)
             if event.get("error"):
@@ -106,6 +113,8 @@ class OpenAIChatModel(OpenAIModel):
                 return ""
             choice = event["choices"][0]
             answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+            if pieces := choice["delta"].get("tool_calls"):
+                calls.add(pieces)
             return _text(choice["delta"])
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self._malformed(data) from error
