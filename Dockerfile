@@ -11,6 +11,10 @@ COPY src ./src
 RUN uv pip install --python /opt/assay/bin/python --no-cache --no-deps .
 
 FROM python:3.13-slim
+# What agents work with, in sandboxes that see the image's /usr.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends bubblewrap git \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/assay assay
 COPY --from=build /opt/assay /opt/assay
 ENV PATH="/opt/assay/bin:$PATH" \

@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format bench bench-read bench-events bench-results bench-upload bench-apps azurite bench-promptfoo bench-import bench-waiting bench-webhooks openapi client migration lock clean
+.PHONY: help setup demo dev test sandbox-tools check format bench bench-read bench-events bench-results bench-upload bench-apps azurite bench-promptfoo bench-import bench-waiting bench-webhooks bench-tasks openapi client migration lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,13 @@ demo: $(READY) ## Evaluate the sample project, print the comparison, then serve
 dev: $(READY) ## Serve, and start again whenever the code changes
 	@$(BIN)/python -m watchfiles --filter python --target-type command "$(BIN)/assay up $(ARGS)" src
 
-test: $(READY) ## Run the tests, in parallel, against a real PostgreSQL
+test: $(READY) sandbox-tools ## Run the tests, in parallel, against a real PostgreSQL
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+sandbox-tools: ## Install git and bubblewrap, for sandboxes, where they are missing and apt-get may
+	@command -v git >/dev/null && command -v bwrap >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq git bubblewrap; } || \
+		{ echo "Sandboxes need git and bubblewrap; on Debian, as root: apt-get install git bubblewrap"; exit 2; }
 
 azurite: ## Install Azurite from npm, for the tests of files in Azure
 	npm install --prefix tests/azurite --no-audit --no-fund --no-package-lock --loglevel=error
@@ -90,6 +95,9 @@ bench-waiting: $(READY) ## Only: from respond to askers who wait, a thousand at 
 bench-webhooks: $(READY) ## Send 10,000 webhooks while workers are killed
 	@$(BIN)/python benchmarks/webhooks.py $(ARGS)
 
+bench-tasks: $(READY) ## From the start of a task to its model, and fifty at once
+	@$(BIN)/python benchmarks/task_start.py $(ARGS)
+
 openapi: $(READY) ## Write openapi.json anew
 	@$(BIN)/python scripts/openapi.py
 
@@ -100,9 +108,9 @@ migration: $(READY) ## Write a migration from the models: make migration NAME=ru
 	@$(BIN)/python scripts/migration.py $(NAME)
 
 lock: $(UV) ## Resolve the dependencies anew
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel --extra embeddings --extra mcp pyproject.toml \
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --group dev --extra otel --extra embeddings --extra mcp --extra e2b pyproject.toml \
 		--custom-compile-command "make lock" -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --extra otel --extra mcp -c requirements.lock pyproject.toml \
+	$(UV) pip compile --quiet --universal --generate-hashes --extra otel --extra mcp --extra e2b -c requirements.lock pyproject.toml \
 		--custom-compile-command "make lock" -o requirements-runtime.lock
 
 clean: ## Remove what was made here

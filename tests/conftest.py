@@ -25,7 +25,7 @@ from assay.core.config import Settings
 from assay.core.database import Database
 from assay.core.embedded import PostgresServer, get_server
 from assay.core.logging import configure_logging
-from assay.worker import open_gateway, run_worker
+from assay.worker import open_gateway, open_workshop, run_worker
 
 TEMPLATE = "assay_template"
 # Tests may lose their data in a crash; they gain a third of their time.
@@ -161,7 +161,8 @@ async def worker(settings: Settings, database: Database) -> AsyncIterator[None]:
     """A worker on this test worker's database."""
     async with (
         open_gateway(settings, database) as gateway,
-        run_worker(settings, database, gateway),
+        open_workshop(settings, database, gateway) as workshop,
+        run_worker(settings, database, workshop),
     ):
         yield
 

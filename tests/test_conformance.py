@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.agents.world import make_agents_world
 from tests.apps.world import make_apps_world
 from tests.consults.webhooks.world import make_webhooks_world
 from tests.consults.world import make_requests_world
@@ -77,6 +78,8 @@ CASES = [
 ]
 EXAMPLES = 8
 LONGEST_URL = 60_000
+# What the server reads as yes.
+TRUE = (True, 1, "1", "on", "t", "true", "y", "yes")
 # What these succeed on is not there any more, or not as it was.
 _ENDING = re.compile(":(delete|cancel|resume|end|revoke)_|:respond$")
 USING_UP = {name for name in OPERATIONS if _ENDING.search(name)}
@@ -174,7 +177,9 @@ def make_world(installation: Installation, admin: Person) -> MakeWorld:
         # Admins see those of all, and one may only have so many.
         webhooks = await make_webhooks_world(database, str(user.id))
         asked = await make_requests_world(database, str(user.id))
-        return {name: [id_] for name, id_ in (in_apps | webhooks | asked).items()} | {
+        in_agents = await make_agents_world(database, str(admin.id))
+        made = in_apps | webhooks | asked | in_agents
+        return {name: [id_] for name, id_ in made.items()} | {
             "project_id": [use_case["project_id"]],
             "use_case_id": [use_case["id"]],
             "prompt_id": [prompt["id"]],
@@ -230,6 +235,9 @@ def arrives_well(case: AnyCase) -> bool:
 async def send(client: httpx2.AsyncClient, case: AnyCase) -> httpx2.Response:
     if isinstance(case.query.get("wait"), int | float):
         case.query["wait"] = min(case.query["wait"], 0.05)
+    if case.operation.path.endswith("/events") and case.query.get("follow", True) in TRUE:
+        # The task does not end.
+        case.query["follow"] = False
     case.headers.pop("Authorization", None)  # who may what is tested elsewhere
     case.cookies.clear()
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()

@@ -24,6 +24,7 @@ OPERATIONS = {
 NOT_IN_PAGES = {
     "providers:list_providers",
     "events:stream_events",
+    "tasks:stream_events",
     "runs:export_run",
     "datasets:export_items",
     "app-files:download_file",

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from assay import __version__
-from assay.consults.requests.waiting import EndedRequests
+from assay.agents.tasks.events.models import CHANNEL as TASK_EVENTS
+from assay.consults.requests.waiting import CHANNEL as ENDED_REQUESTS
 from assay.core.config import Settings
 from assay.core.database import Database, Session
 from assay.core.errors import SetupError
@@ -23,6 +24,7 @@ from assay.core.middleware import BodyLimit, RequestId, UnexpectedErrors
 from assay.core.problems import install_problem_handlers
 from assay.core.secrets import load_secret_key
 from assay.core.security_headers import SecurityHeaders
+from assay.core.waiters import Waiters
 from assay.events.feed import EventFeed
 from assay.files.backends import open_storage
 from assay.gateway.credentials.store import CredentialStore
@@ -42,7 +44,7 @@ from assay.wiring import (
     upload_limits,
     v1_routers,
 )
-from assay.worker import open_gateway, run_worker
+from assay.worker import open_gateway, open_workshop, run_worker
 
 health = APIRouter(tags=["health"], dependencies=[public])
 pages = APIRouter()
@@ -139,7 +141,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.storage = open_storage(settings)
         app.state.authenticator = Authenticator(database, load_secret_key(settings), listener)
         app.state.feed = EventFeed(database, listener)
-        app.state.ended_requests = EndedRequests(listener)
+        app.state.ended_requests = Waiters(listener, ENDED_REQUESTS)
+        app.state.task_waiters = Waiters(listener, TASK_EVENTS)
         # Whoever may see less or more from now on is looked at before the next event comes.
         listener.on(IDENTITY_CHANNEL, app.state.feed.wake)
         await stack.enter_async_context(listener)
@@ -147,9 +150,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.gateway = await stack.enter_async_context(
             open_gateway(settings, database, credentials)
         )
-        app.state.job_handlers = job_handlers(settings, app.state.gateway)
+        app.state.workshop = await stack.enter_async_context(
+            open_workshop(settings, database, app.state.gateway)
+        )
+        app.state.job_handlers = job_handlers(settings, app.state.workshop)
         if settings.server_workers:
-            await stack.enter_async_context(run_worker(settings, database, app.state.gateway))
+            await stack.enter_async_context(run_worker(settings, database, app.state.workshop))
         yield
 
 

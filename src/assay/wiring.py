@@ -1,7 +1,6 @@
 """The only place where rooms are bound: to the foundation, and through protocols to each other."""
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,12 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assay.agents.people import TaskQuestion
+from assay.agents.router import router as agents_router
+from assay.agents.sandboxes.lifecycle import Sandboxes
+from assay.agents.tasks.tasks import task_handlers
+from assay.agents.tasks.workshop import Workshop, open_workshop
 from assay.apps.router import router as apps_router
 from assay.consults.requests.asking import ask, withdraw
 from assay.consults.requests.models import Kind, Priority, Rule
-from assay.consults.requests.people import find_reviewers
-from assay.consults.requests.schemas import RequestCreate
-from assay.consults.requests.seeing import Sight
+from assay.consults.requests.people import ME, find_reviewers
+from assay.consults.requests.schemas import Option, RequestCreate
 from assay.consults.router import router as consults_router
 from assay.consults.webhooks.deliveries.service import remove_old as remove_old_deliveries
 from assay.consults.webhooks.deliveries.tasks import webhook_handlers
@@ -35,10 +38,10 @@ from assay.identity.access import Guard
 from assay.identity.actor import Actor, Role, Scope
 from assay.identity.audit.endpoints import router as audit_router
 from assay.identity.audit.service import remove_old as remove_old_entries
-from assay.identity.authentication import Authenticator
 from assay.identity.keys.endpoints import keys_router
 from assay.identity.sessions.endpoints import router as auth_router
 from assay.identity.sessions.service import remove_ended as remove_ended_sessions
+from assay.identity.sight import LastingSight, Sight
 from assay.identity.users.endpoints import router as users_router
 from assay.jobs.handler import JobHandler
 from assay.playground.projects.members.service import shared_projects
@@ -51,7 +54,6 @@ from assay.playground.runs.tasks import run_handlers
 metadata = Base.metadata
 assert Lease.metadata is CachedResponse.metadata is metadata
 
-LOOK_AGAIN_SECONDS = 30.0
 _IMPORT = re.compile(r"/api/v1/datasets/[^/]+/import")
 _UPLOAD = re.compile(r"/api/files/upload")
 # What stands around a file in a form: boundaries, its name, small fields.
@@ -68,6 +70,8 @@ _TOPIC_SCOPES = {
     Topic.apps: Scope.apps_read,
     Topic.requests: Scope.consults_read,
     Topic.webhooks: Scope.consults_read,
+    Topic.agents: Scope.agents_read,
+    Topic.tasks: Scope.agents_read,
     Topic.users: Scope.admin,
 }
 
@@ -85,6 +89,7 @@ def v1_routers() -> list[APIRouter]:
         feed_router(Depends(_reader_maker), [guard]),
         playground_router,
         consults_router,
+        agents_router,
     ]
 
 
@@ -101,11 +106,18 @@ def upload_limits(settings: Settings) -> Mapping[re.Pattern[str], int]:
     }
 
 
-def job_handlers(settings: Settings, gateway: Gateway) -> Mapping[str, JobHandler]:
+def workshop_of(settings: Settings, gateway: Gateway, sandboxes: Sandboxes) -> Workshop:
+    """What a process has for tasks of agents, with the people they ask."""
+    return open_workshop(settings, gateway, sandboxes, TaskPeople())
+
+
+def job_handlers(settings: Settings, workshop: Workshop) -> Mapping[str, JobHandler]:
     """Every type of job that a worker does, with its handler."""
+    in_flight = settings.worker_max_in_flight
     return {
-        **run_handlers(gateway, RequestedPeople(), settings.worker_max_in_flight),
+        **run_handlers(workshop.gateway, RequestedPeople(), in_flight),
         **webhook_handlers(settings),
+        **task_handlers(workshop),
     }
 
 
@@ -168,6 +180,37 @@ class RequestedPeople:
         await withdraw(session, actor, request_ids, reason)
 
 
+class TaskPeople:
+    """The people that tasks of agents ask; see `assay.agents.people.People`."""
+
+    async def ask(self, session: AsyncSession, actor: Actor, question: TaskQuestion) -> UUID:
+        """Write a request; of a task that belongs to no project, its maker alone is asked."""
+        kind = Kind.approve if question.approval else Kind.text
+        if question.options:
+            kind = Kind.choose
+        new = RequestCreate(
+            title=question.title,
+            kind=kind,
+            description=question.description,
+            options=[Option(value=each) for each in question.options] or None,
+            edits_schema=None if question.edits is None else dict(question.edits),
+            context=dict(question.context),
+            metadata=dict(question.metadata),
+            project_id=question.project_id,
+            agent_id=str(question.agent_id),
+            assignees=[] if question.project_id else [ME],
+            subject_hash=question.subject_hash,
+        )
+        sight = Sight(actor, None, projects_of)
+        return (await ask(session, sight, new, wakes=question.wakes)).id
+
+    async def withdraw(
+        self, session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
+    ) -> None:
+        """Take back what is not decided yet; see `People`."""
+        await withdraw(session, actor, request_ids, reason)
+
+
 def _request_of(asked: CellQuestion) -> RequestCreate:
     question, options = asked.question, asked.question.options
     default = None if options.default is None else {"approved": options.default}
@@ -221,41 +264,30 @@ class _ActorSight:
 class _ActorReader:
     """A reader of the feed who came with a request, and what they may see from then on."""
 
-    def __init__(
-        self, actor: Actor, wanted: Wanted, authenticator: Authenticator, database: Database
-    ) -> None:
-        self._actor = actor
+    def __init__(self, request: Request, wanted: Wanted) -> None:
+        self._lasting = LastingSight(request, request.state.actor)
         self._wanted = wanted
-        self._authenticator = authenticator
-        self._database = database
-        self._version = -1
-        self._looked_at = 0.0
+        self._has_looked = False
 
     @property
     def stale(self) -> bool:
-        # Nothing is notified when a key or a sign-in expires.
-        old = time.monotonic() - self._looked_at > LOOK_AGAIN_SECONDS
-        return old or self._version != self._authenticator.version
+        return not self._has_looked or self._lasting.stale
 
     async def sight(self) -> _ActorSight | None:
-        version = self._authenticator.version
-        actor = await self._authenticator.again(self._actor)
-        if actor is None:
+        sight = await self._lasting.now()
+        if sight is None:
             return None
+        self._has_looked = True
+        actor = sight.actor
         topics = frozenset(topic for topic, scope in _TOPIC_SCOPES.items() if actor.may_use(scope))
-        async with self._database.reading() as session:
-            roles = await projects_of(session, actor)
-        self._version, self._looked_at = version, time.monotonic()
         user_id = actor.user_id if actor.project_id is None else None
         reviews = actor.role.covers(Role.reviewer) and actor.project_id is None
-        projects = None if roles is None else frozenset(roles)
+        projects = None if sight.projects is None else frozenset(sight.projects)
         return _ActorSight(self._wanted, topics, user_id, projects, reviews)
 
 
 def _reader_maker(request: Request) -> Callable[[Wanted], _ActorReader]:
-    state = request.app.state
-
     def make(wanted: Wanted) -> _ActorReader:
-        return _ActorReader(request.state.actor, wanted, state.authenticator, state.database)
+        return _ActorReader(request, wanted)
 
     return make

@@ -71,6 +71,16 @@ def consult_write(method: str, path: str, status: int = 200, body: Any = None) -
     return Route(method, V1 + path, status, scope=Scope.consults_write, body=body)
 
 
+def agent_read(path: str, query: str = "") -> Route:
+    """Something in agents, of a task that is somebody's own."""
+    return Route("GET", V1 + path, scope=Scope.agents_read, query=query)
+
+
+def agent_write(method: str, path: str, status: int = 200, body: Any = None) -> Route:
+    """A change in agents."""
+    return Route(method, V1 + path, status, Role.editor, Scope.agents_write, body=body)
+
+
 PROJECT, USE_CASE = "/projects/{project_id}", "/use-cases/{use_case_id}"
 PROMPT, VERSION = "/prompts/{prompt_id}", "/prompt-versions/{version_id}"
 DATASET, ITEM, RUN = "/datasets/{dataset_id}", "/dataset-items/{item_id}", "/eval-runs/{run_id}"
@@ -201,6 +211,30 @@ WEBHOOK_ROUTES = [
     consult_write("DELETE", WEBHOOK, 204),
 ]
 
+AGENT, TASK, SANDBOX = "/agents/{agent_id}", "/tasks/{task_id}", "/sandboxes/{sandbox_id}"
+AGENT_ROUTES = [
+    agent_read("/agents"),
+    agent_write("POST", "/agents", 201, {"name": "New", "role": "coder"}),
+    agent_read(AGENT),
+    agent_write("PATCH", AGENT, body=NAME),
+    # It has no model.
+    agent_write("POST", f"{AGENT}/start-task", 422, {"task_id": "<task_id>"}),
+    agent_read("/tasks"),
+    agent_write("POST", "/tasks", 201, {"title": "New"}),
+    agent_read(TASK),
+    agent_write("PATCH", TASK, body={"title": "New"}),
+    agent_write("POST", f"{TASK}/message", 202, {"text": "Hurry"}),
+    agent_write("POST", f"{TASK}/cancel"),
+    agent_read(f"{TASK}/events", "follow=false"),
+    agent_read(f"{TASK}/diff"),
+    agent_read(f"{TASK}/git-operations"),
+    agent_read("/sandboxes"),
+    agent_read(SANDBOX),
+    agent_write("DELETE", SANDBOX, 204),
+    agent_write("DELETE", TASK, 204),
+    agent_write("DELETE", AGENT, 204),
+]
+
 # They are asked in this order, so what is deleted comes last, and the inner before the outer.
 ROUTES = [
     anyone("GET", "/health"),
@@ -234,6 +268,7 @@ ROUTES = [
     *APP_ROUTES,
     *REQUEST_ROUTES,
     *WEBHOOK_ROUTES,
+    *AGENT_ROUTES,
     Route("GET", f"{V1}/projects", scope=READING, lists="project_id"),
     Route("POST", f"{V1}/projects", 201, role=Role.editor, scope=Scope.playground_write, body=NAME),
     read(PROJECT),

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from tests.agents.world import make_agents_world
 from tests.apps.world import make_apps_world
 from tests.consults.webhooks.world import make_webhooks_world
 from tests.consults.world import make_requests_world
@@ -32,6 +33,7 @@ INCLUDED = {
     Scope.playground_write: {Scope.playground_read},
     Scope.apps_write: {Scope.apps_read},
     Scope.consults_write: {Scope.consults_read},
+    Scope.agents_write: {Scope.agents_read},
 }
 World = dict[str, str]
 INSIDE = (
@@ -176,9 +178,11 @@ async def make_world(installation: Installation, admin: Person, person: Person) 
     in_apps = await make_apps_world(database, str(person.id))
     in_consults = await make_requests_world(database, str(person.id))
     in_consults |= await make_webhooks_world(database, str(person.id))
+    in_agents = await make_agents_world(database, str(person.id))
     return (
         in_apps
         | in_consults
+        | in_agents
         | {
             "project_id": project_id,
             "use_case_id": use_case["id"],

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from assay import migrations
+from assay.agents.sandboxes.providers.local.provider import LocalProvider
 from assay.cli.database import database_name, reach_database
 from assay.cli.serving import listen
 from assay.core.addresses import is_loopback
@@ -83,7 +84,7 @@ async def check_all(settings: Settings) -> list[Finding]:
         *await check_database(settings),
         await check_storage(settings),
         *await check_providers(settings),
-        check_sandbox(),
+        await check_sandbox(settings.assay_home),
         check_port(settings),
     ]
 
@@ -244,12 +245,17 @@ def _listed(models: Sequence[str]) -> str:
     return shown if len(models) <= 3 else f"{shown} and {len(models) - 3} more"
 
 
-def check_sandbox() -> Finding:
-    """Whether bubblewrap is there, which agents will run code in."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return Finding("sandbox", Status.ok, "bubblewrap is not installed; evaluations need none")
-    return Finding("sandbox", Status.ok, f"bubblewrap is at {program}")
+async def check_sandbox(home: Path) -> Finding:
+    """Whether sandboxes can be made here, which agents run code in, by making one."""
+    try:
+        await LocalProvider(home).check()
+    except AssayError as error:
+        detail = f"agents cannot work in sandboxes of this machine: {error.detail}"
+        remedy = "Mend that, or let agents use E2B; evaluations need no sandbox."
+        return Finding("sandbox", Status.warn, detail, remedy)
+    except OSError as error:
+        return Finding("sandbox", Status.warn, f"{home} takes no sandbox: {error.strerror}")
+    return Finding("sandbox", Status.ok, "bubblewrap runs commands in sandboxes of this machine")
 
 
 def check_port(settings: Settings) -> Finding:

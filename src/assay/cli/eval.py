@@ -37,7 +37,7 @@ from assay.playground.promptfoo.options import MAX_CONCURRENCY
 from assay.playground.promptfoo.reader import read_suite
 from assay.playground.promptfoo.suite import Suite
 from assay.startup import open_database
-from assay.worker import open_gateway, run_worker
+from assay.worker import open_gateway, open_workshop, run_worker
 
 app = typer_app()
 FAILED = 1
@@ -156,7 +156,10 @@ async def _evaluate(settings: Settings, options: Options, suite: Suite | None) -
                     name=options.name,
                     concurrency=options.concurrency,
                 )
-            async with run_worker(settings, database, gateway) as worker:
+            async with (
+                open_workshop(settings, database, gateway) as workshop,
+                run_worker(settings, database, workshop) as worker,
+            ):
                 with progress_display() as display:
                     done = await follow(database, runs, display, interrupted, worker)
                 canceled = [] if done else await cancel_all(database, runs)

@@ -16,7 +16,7 @@ from assay.grading.gates import parse_gate
 from assay.playground.promptfoo.reader import read_suite
 from assay.playground.promptfoo.suite import Suite
 from assay.startup import open_database
-from assay.worker import open_gateway, run_worker
+from assay.worker import open_gateway, open_workshop, run_worker
 
 FAILURES_SHOWN = 10
 
@@ -103,7 +103,10 @@ async def _run(file: Path, suite: Suite, name: str | None, concurrency: int | No
     settings = Settings.load()
     async with open_database(settings) as database, open_gateway(settings, database) as gateway:
         runs = await start_runs(database, gateway, file, suite, name=name, concurrency=concurrency)
-        async with run_worker(settings, database, gateway) as worker:
+        async with (
+            open_workshop(settings, database, gateway) as workshop,
+            run_worker(settings, database, workshop) as worker,
+        ):
             await follow(database, runs, _Silent(), asyncio.Event(), worker)
         async with database.session() as session:
             reports = await load_reports(session, runs)

@@ -16,7 +16,7 @@ from assay.cli.process import on_stop
 from assay.core.config import Settings
 from assay.core.errors import SetupError
 from assay.core.memory import keep_what_is_there
-from assay.events.stream import TRANSPORT
+from assay.core.server_sent import TRANSPORT
 
 _NOT_OURS = {errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN}
 
@@ -88,6 +88,7 @@ async def serve(
         # Streams of events would go on for as long as they are let, and so would who waits.
         app.state.feed.close()
         app.state.ended_requests.close()
+        app.state.task_waiters.close()
         server.stop()
 
     with on_stop(stop):

@@ -10,7 +10,7 @@ from assay.cli.process import load_settings, run, stop_event
 from assay.cli.typer_app import typer_app
 from assay.core.config import Settings
 from assay.startup import open_database
-from assay.worker import open_gateway, run_worker
+from assay.worker import open_gateway, open_workshop, run_worker
 
 app = typer_app()
 
@@ -35,7 +35,8 @@ async def _work(settings: Settings) -> int:
     async with (
         open_database(settings) as database,
         open_gateway(settings, database) as gateway,
-        run_worker(settings, database, gateway) as working,
+        open_workshop(settings, database, gateway) as workshop,
+        run_worker(settings, database, workshop) as working,
     ):
         note(
             f"Working on jobs in {database_name(settings)}: up to {settings.worker_jobs} at a "

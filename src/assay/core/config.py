@@ -90,14 +90,37 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = None
     gcs_bucket: str | None = None
     max_upload_bytes: int = Field(default=5 * 1024**3, ge=1)
+    sandbox_memory_bytes: int = Field(default=2 * 1024**3, ge=64 * 1024**2)
+    sandbox_disk_bytes: int = Field(default=4 * 1024**3, ge=16 * 1024**2)
+    sandbox_processes: int = Field(default=256, ge=16)
+    sandbox_network: Annotated[tuple[str, ...], NoDecode] = ()
+    sandbox_paused_hours: float = Field(default=72.0, gt=0)
+    e2b_api_key: SecretStr | None = None
+    e2b_template: str | None = None
+    e2b_max_seconds: int = Field(default=3600, ge=60, le=86_400)
+    github_token: SecretStr | None = None
+    github_url: str = "https://github.com"
+    github_api_url: str | None = None
+    git_tokens: SecretStr | None = None
+    git_local_remotes: Annotated[tuple[Path, ...], NoDecode] = ()
+    git_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
     log_format: LogFormat = LogFormat.console
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     server_workers: int = Field(default=1, ge=0, le=1)
     worker_max_in_flight: int = Field(default=256, ge=1)
     worker_jobs: int = Field(default=64, ge=2)
+    worker_tasks: int = Field(default=50, ge=1)
     shutdown_seconds: float = Field(default=20.0, ge=0)
 
-    @field_validator("cors_origins", "trusted_proxies", "webhook_allowed_networks", mode="before")
+    @field_validator(
+        "cors_origins",
+        "git_allowed_networks",
+        "git_local_remotes",
+        "sandbox_network",
+        "trusted_proxies",
+        "webhook_allowed_networks",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -115,7 +138,42 @@ class Settings(BaseSettings):
             )
         return value if length else None
 
-    @field_validator("trusted_proxies", "webhook_allowed_networks")
+    @field_validator(
+        "e2b_api_key",
+        "e2b_template",
+        "git_tokens",
+        "github_api_url",
+        "github_token",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("git_tokens")
+    @classmethod
+    def _tokens_of_hosts(cls, value: SecretStr | None) -> SecretStr | None:
+        for entry in value.get_secret_value().split(",") if value else ():
+            host, _, token = entry.strip().partition("=")
+            if not host or not token or "/" in host:
+                raise _fault("takes host=token or host=user:token, with commas between them")
+        return value
+
+    @field_validator("git_local_remotes")
+    @classmethod
+    def _absolute_folders(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if any(not folder.is_absolute() for folder in value):
+            raise _fault("takes absolute paths of folders, with commas between them")
+        return value
+
+    @field_validator("github_url", "github_api_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^/@\s]+(/[^@\s]*)?", value):
+            raise _fault("takes an address such as https://github.example.com")
+        return value.rstrip("/") if value else value
+
+    @field_validator("git_allowed_networks", "trusted_proxies", "webhook_allowed_networks")
     @classmethod
     def _addresses_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:

@@ -22,6 +22,8 @@ class Topic(StrEnum):
     apps = "apps"
     requests = "requests"
     webhooks = "webhooks"
+    agents = "agents"
+    tasks = "tasks"
     jobs = "jobs"
     users = "users"
 

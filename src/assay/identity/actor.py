@@ -38,6 +38,8 @@ class Scope(StrEnum):
     apps_write = "apps:write"
     consults_read = "consults:read"
     consults_write = "consults:write"
+    agents_read = "agents:read"
+    agents_write = "agents:write"
     metrics_read = "metrics:read"
     admin = "admin"
 
@@ -54,6 +56,8 @@ _LEAST_ROLE = {
     Scope.apps_write: Role.editor,
     Scope.consults_read: Role.viewer,
     Scope.consults_write: Role.viewer,
+    Scope.agents_read: Role.viewer,
+    Scope.agents_write: Role.editor,
     Scope.metrics_read: Role.admin,
     Scope.admin: Role.admin,
 }
@@ -61,6 +65,7 @@ _INCLUDED = {
     Scope.playground_write: frozenset({Scope.playground_read}),
     Scope.apps_write: frozenset({Scope.apps_read}),
     Scope.consults_write: frozenset({Scope.consults_read}),
+    Scope.agents_write: frozenset({Scope.agents_read}),
 }
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tests.consults.asking import YES, Asker
 from tests.identity.people import Installation, Person, installed
 
-from assay.consults.requests.waiting import EndedRequests
+from assay.core.waiters import Waiters
 from assay.identity.actor import Role
 
 
@@ -63,7 +63,7 @@ async def test_a_thousand_wait_without_a_connection_or_a_thread_each(
 ) -> None:
     boss = Asker(admin)
     requests = [await boss.ask() for _ in range(10)]
-    ended: EndedRequests = installation.app.state.ended_requests
+    ended: Waiters = installation.app.state.ended_requests
     pool = installation.database.engine.pool
 
     async def wait(number: int) -> dict[str, str]:
@@ -94,7 +94,7 @@ async def test_a_thousand_wait_without_a_connection_or_a_thread_each(
 
 async def test_who_hangs_up_waits_no_longer(asker: Asker, installation: Installation) -> None:
     request = await asker.ask()
-    ended: EndedRequests = installation.app.state.ended_requests
+    ended: Waiters = installation.app.state.ended_requests
     hung_up = asyncio.Event()
 
     async def receive() -> dict[str, object]:
@@ -138,7 +138,7 @@ async def test_a_server_that_stops_lets_all_go(asker: Asker, installation: Insta
         request = await asker.ask()
         path = f"/api/v1/requests/{request['id']}?wait=60"
         waiting = asyncio.create_task(there.get(path))
-        ended: EndedRequests = twin.app.state.ended_requests
+        ended: Waiters = twin.app.state.ended_requests
         async with asyncio.timeout(5):
             while not ended.waiting:
                 await asyncio.sleep(0.01)

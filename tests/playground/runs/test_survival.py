@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +16,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import func, select
+from tests.processes import assay
 
 from assay.core.database import Database
 from assay.core.embedded import get_server, pgexec
@@ -32,20 +30,6 @@ from assay.playground.runs.models import EvalResult, EvalRun, RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, ModelEntry
 from assay.testing.scripted_process import ScriptedProcess, run_scripted_server
 from assay.wiring import RequestedPeople
-
-
-@contextlib.contextmanager
-def assay(*arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the command line, ended with the context."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "assay.cli.main", *arguments],
-        env={**os.environ, "LOG_LEVEL": "WARNING", **env},
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 async def make_run(database: Database, cells: int, concurrency: int, **more: Any) -> UUID:

@@ -13,13 +13,13 @@ from assay.consults.requests.deciding import Ending, Held, end
 from assay.consults.requests.models import ConsultationRequest, RequestStatus
 from assay.consults.requests.people import find_reviewers
 from assay.consults.requests.schemas import RequestCreate
-from assay.consults.requests.seeing import Sight
 from assay.consults.requests.telling import tell
 from assay.consults.webhooks.deliveries.announcing import Callback
 from assay.consults.webhooks.models import EventType
 from assay.core.errors import Conflict, FieldFault, Invalid
 from assay.core.idempotency import Once
 from assay.identity.actor import Actor
+from assay.identity.sight import Sight
 from assay.jobs.service import NewJob
 
 

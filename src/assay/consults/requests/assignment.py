@@ -9,11 +9,12 @@ from assay.consults.requests.deciding import Held, hold
 from assay.consults.requests.models import ConsultationRequest, Priority
 from assay.consults.requests.people import find_reviewers
 from assay.consults.requests.schemas import Assignment, Escalation
-from assay.consults.requests.seeing import Sight, may_answer
+from assay.consults.requests.seeing import may_answer
 from assay.consults.requests.telling import tell
 from assay.consults.webhooks.models import EventType
 from assay.core.errors import FieldFault, Forbidden, Invalid
 from assay.identity.actor import Actor, Role
+from assay.identity.sight import Sight
 
 
 class NotYours(Forbidden):

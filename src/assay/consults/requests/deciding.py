@@ -25,12 +25,13 @@ from assay.consults.requests.models import (
 from assay.consults.requests.people import still_reviewer
 from assay.consults.requests.quorum import decision
 from assay.consults.requests.schemas import ResponseCreate
-from assay.consults.requests.seeing import Sight, may_answer, visible
+from assay.consults.requests.seeing import may_answer, visible
 from assay.consults.requests.telling import RESPONDED, announcement, note
 from assay.consults.webhooks.deliveries.announcing import announce
 from assay.consults.webhooks.models import EventType
 from assay.core.errors import Conflict, Forbidden, NotFound
 from assay.identity.actor import Actor, Role, job_actor
+from assay.identity.sight import Sight
 from assay.identity.users.models import User
 from assay.identity.users.service import user_of
 from assay.jobs.service import NewJob, enqueue

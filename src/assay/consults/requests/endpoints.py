@@ -34,13 +34,14 @@ from assay.consults.requests.schemas import (
     ResponseCreate,
 )
 from assay.consults.requests.seeing import AskingSight, ReadingSight, ReviewingSight
-from assay.consults.requests.waiting import LONGEST_WAIT, EndedRequests, read_at_end
+from assay.consults.requests.waiting import LONGEST_WAIT, read_at_end
 from assay.core.configured import Configured
 from assay.core.database import Database, Session
 from assay.core.errors import Invalid
 from assay.core.idempotency import IdempotencyKey, Once
 from assay.core.pagination import Paging
 from assay.core.problems import problems
+from assay.core.waiters import Waiters
 
 router = APIRouter(prefix="/requests", tags=["requests"], responses=problems(Invalid))
 
@@ -94,7 +95,7 @@ async def get_request(
 ) -> RequestRead:
     """Read a request; with `wait`, as soon as it has come to its end."""
     database = cast("Database", request.app.state.database)
-    ended = cast("EndedRequests", request.app.state.ended_requests)
+    ended = cast("Waiters", request.app.state.ended_requests)
     return await read_at_end(database, ended, sight, request_id, wait, request.receive)
 
 

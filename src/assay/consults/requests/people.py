@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from assay.consults.requests.seeing import Sight
 from assay.core.errors import FieldFault, Invalid
 from assay.identity.actor import LOCAL_USER, Actor, Role
+from assay.identity.sight import Sight
 from assay.identity.users.models import User
 
 ME = "me"
@@ -76,7 +76,7 @@ async def _fault(
     sees = Sight(theirs, await sight.projects_of(session, theirs), sight.projects_of)
     if not sees.sees_project(project_id):
         return f"{user.name} does not see the project that the request belongs to"
-    if not sees.reviews_in(project_id):
+    if not sees.covers(Role.reviewer, project_id):
         return f"{user.name} is no reviewer in the project that the request belongs to"
     return None
 

@@ -32,9 +32,10 @@ from assay.consults.requests.schemas import (
     RequestRead,
     ResponseRead,
 )
-from assay.consults.requests.seeing import Sight, for_reviewer, may_answer, visible
+from assay.consults.requests.seeing import for_reviewer, may_answer, visible
 from assay.core.pagination import Page, Sieve
 from assay.identity.actor import Actor, Role
+from assay.identity.sight import Sight
 from assay.identity.users.models import User
 from assay.identity.users.service import user_of
 

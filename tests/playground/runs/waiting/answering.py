@@ -10,9 +10,9 @@ from sqlalchemy import select
 from assay.consults.requests.deciding import RequestEnded, respond
 from assay.consults.requests.models import ConsultationRequest, RequestStatus
 from assay.consults.requests.schemas import ResponseCreate
-from assay.consults.requests.seeing import Sight
 from assay.core.database import Database
 from assay.identity.actor import LOCAL_ACTOR
+from assay.identity.sight import Sight
 from assay.wiring import projects_of
 
 SIGHT = Sight(LOCAL_ACTOR, None, projects_of)

@@ -6,8 +6,9 @@ import random
 
 import pytest
 from sqlalchemy import func, select
-from tests.playground.runs.test_survival import assay, ended, make_run, stored
+from tests.playground.runs.test_survival import ended, make_run, stored
 from tests.playground.runs.waiting.answering import approving
+from tests.processes import assay
 
 from assay.consults.requests.models import ConsultationRequest, RequestStatus
 from assay.core.database import Database

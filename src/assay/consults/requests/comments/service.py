@@ -10,10 +10,10 @@ from assay.consults.requests.comments.models import Comment
 from assay.consults.requests.comments.schemas import CommentCreate, CommentRead
 from assay.consults.requests.people import names_of
 from assay.consults.requests.reading import get_request
-from assay.consults.requests.seeing import Sight
 from assay.consults.requests.telling import tell
 from assay.consults.webhooks.models import EventType
 from assay.core.pagination import Page
+from assay.identity.sight import Sight
 
 
 async def list_comments(

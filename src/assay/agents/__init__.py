@@ -1,0 +1,1 @@
+"""Agents: tasks done in sandboxes, with git."""

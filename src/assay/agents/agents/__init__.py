@@ -1,0 +1,1 @@
+"""Agents: who does tasks, with what model, tools and limits."""

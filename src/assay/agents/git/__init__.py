@@ -1,0 +1,1 @@
+"""Git on the side of the server: clones, branches, commits, pushes, pull requests."""

@@ -1,0 +1,1 @@
+"""Sandboxes: where commands of agents run, away from everything else."""

@@ -1,0 +1,1 @@
+"""The kinds of sandboxes: on this machine by bubblewrap, or at E2B."""

@@ -1,0 +1,1 @@
+"""What happened in a task, to watch live and to read again."""
