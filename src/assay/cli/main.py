@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "Hold runs against each other and say whether one is better.",
     "import": "Make prompts and a dataset of a promptfoo configuration.",
     "datasets": "Bring items of datasets in from files, and out again.",
+    "task": "Let an agent do a task in a repository, and look after tasks.",
     "worker": "Work on jobs beside a server, or on another machine.",
     "mcp": "Let any MCP client ask people.",
     "users": "Make the people who can sign in, and change what they may do.",

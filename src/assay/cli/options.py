@@ -1,6 +1,7 @@
 """Options of a command as one of the shapes that the API takes, with the same rules."""
 
 import sys
+from collections.abc import Mapping
 from typing import TypeVar
 
 import typer
@@ -11,8 +12,15 @@ from assay.core.errors import FieldFault, Invalid, SetupError
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-def checked(shape: type[Shape], **options: object) -> Shape:
+def checked(
+    shape: type[Shape], *, option_names: Mapping[str, str] | None = None, **options: object
+) -> Shape:
     """`shape` made of the options that were given; those that are `None` were not.
+
+    Args:
+        shape: what to make.
+        option_names: the options of fields that are called otherwise.
+        options: the values, by the fields of `shape`.
 
     Raises:
         Invalid: naming each option with a value that it does not take.
@@ -21,9 +29,11 @@ def checked(shape: type[Shape], **options: object) -> Shape:
     try:
         return shape.model_validate(given)
     except ValidationError as error:
+        names = option_names or {}
         faults = [
-            FieldFault(f"--{str(fault['loc'][0]).replace('_', '-')}", fault["msg"])
+            FieldFault(names.get(field, f"--{field.replace('_', '-')}"), fault["msg"])
             for fault in error.errors()
+            for field in [str(fault["loc"][0])]
         ]
         raise Invalid("An option has a value that it does not take", errors=faults) from None
 
