@@ -57,4 +57,10 @@ def _read_head(file: FileChange, line: str) -> tuple[int, int]:
 
 
 def _second_path(line: str) -> str:
-    return line.rpartition(" b/")[2]
+    """The path behind `diff --git a/… b/…`, which is all there is of files without lines."""
+    names = line.removeprefix("diff --git a/")
+    # Mostly it is the same twice, and a path may have ` b/` in it.
+    half = (len(names) - len(" b/")) // 2
+    if names[:half] == names[half + len(" b/") :]:
+        return names[:half]
+    return names.rpartition(" b/")[2]

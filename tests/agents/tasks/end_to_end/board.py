@@ -18,7 +18,7 @@ from assay.testing.script import Call, Turn
 V1 = "/api/v1"
 MODEL = "scripted/coder"
 ENDED = ("completed", "failed", "cancelled")
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 def call(tool: str, call_id: str | None = None, **arguments: Any) -> Turn:

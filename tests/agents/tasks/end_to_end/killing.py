@@ -20,6 +20,9 @@ from assay.core.database import Database
 from assay.testing.script import Conversation
 from assay.testing.scripted_model import ScriptedModelServer
 
+PATIENCE = 200.0
+"""Seconds for what takes a few, on a machine that has much else to do."""
+
 _THERE = ("creating", "running", "paused")
 
 

@@ -16,6 +16,7 @@ from tests.agents.git.repositories import git, make_origin
 from tests.agents.tasks.end_to_end.board import ENDED, Board, call, finish
 from tests.agents.tasks.end_to_end.held_writes import HeldWrites, holding
 from tests.agents.tasks.end_to_end.killing import (
+    PATIENCE,
     World,
     check_whole,
     no_sandbox,
@@ -28,6 +29,9 @@ from assay.core.config import Settings
 from assay.core.database import Database
 from assay.testing.script import Turn
 from assay.testing.scripted_model import ScriptedModelServer
+
+# Each kills workers over and over.
+pytestmark = pytest.mark.timeout(900)
 
 COUNT = "echo run >>first.txt"
 WAIT = "touch /tmp/waiting; until test -e /tmp/go; do sleep 0.1; done"
@@ -61,7 +65,6 @@ async def check_counted(world: World, task_id: str, name: str, turns: int, kills
         assert row["status"] in ("completed", "failed"), name
 
 
-@pytest.mark.timeout(180)
 async def test_ten_kills_at_any_moment(world: World) -> None:
     kills, turns = 10, 12
     dice = random.Random(20261126)
@@ -71,7 +74,7 @@ async def test_ten_kills_at_any_moment(world: World) -> None:
     }
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(world.worker()) for _ in range(2)]
-        await until("work has begun", 40, lambda: _has_worked(world, tasks["any-a"]))
+        await until("work has begun", PATIENCE, lambda: _has_worked(world, tasks["any-a"]))
         for _ in range(kills):
             await asyncio.sleep(dice.uniform(0.2, 1.4))
             workers.pop(dice.randrange(len(workers))).kill()
@@ -92,13 +95,13 @@ async def test_two_workers_share_tasks_and_one_is_killed(world: World) -> None:
         first, *others = long_script(3)
         tasks[name] = await world.begin(name, [first, waiting, *others])
     with world.worker(WORKER_TASKS="4") as killed, world.worker(WORKER_TASKS="4"):
-        await until("all tasks wait", 40, lambda: _all_wait(world, len(names)))
+        await until("all tasks wait", PATIENCE, lambda: _all_wait(world, len(names)))
         killed.kill()
         killed.wait()
         for folder in _sandbox_folders(world):
             (folder / "tmp" / "go").touch()
         with world.worker():
-            await until_ended(world, tasks, 40)
+            await until_ended(world, tasks, PATIENCE)
             await until("no sandbox is left", 20, lambda: no_sandbox(world))
     for name, task_id in tasks.items():
         await check_counted(world, task_id, name, 3, 0)
@@ -118,7 +121,7 @@ async def test_a_lost_sandbox_is_made_anew_by_whoever_is_left(world: World) -> N
     world.model.held["lost"] = 1
     async with holding(world.board.database) as writes:
         with world.worker() as worker:
-            await until("it is at work", 40, lambda: _all_held(world, ["lost"]))
+            await until("it is at work", PATIENCE, lambda: _all_held(world, ["lost"]))
             worker.kill()
             worker.wait()
         for folder in _sandbox_folders(world):
@@ -128,12 +131,12 @@ async def test_a_lost_sandbox_is_made_anew_by_whoever_is_left(world: World) -> N
         )
         world.model.held.clear()
         with world.worker() as worker:
-            await until("a new one is there", 40, lambda: _writing(writes))
+            await until("a new one is there", PATIENCE, lambda: _writing(writes))
             worker.kill()
             worker.wait()
         await writes.release()
         with world.worker():
-            await until_ended(world, {"lost": task_id}, 40)
+            await until_ended(world, {"lost": task_id}, PATIENCE)
             await until("no sandbox is left", 20, lambda: no_sandbox(world))
     await check_whole(world, task_id, "lost")
     branch = (await world.board.task(task_id))["git_branch"]

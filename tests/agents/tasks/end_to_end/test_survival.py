@@ -13,6 +13,7 @@ from tests.agents.git.repositories import git
 from tests.agents.tasks.end_to_end.board import call, finish
 from tests.agents.tasks.end_to_end.held_writes import HeldWrites, holding
 from tests.agents.tasks.end_to_end.killing import (
+    PATIENCE,
     World,
     check_whole,
     no_sandbox,
@@ -25,6 +26,9 @@ from tests.agents.tasks.end_to_end.killing import (
 from assay.agents.git.mirrors import Mirrors
 from assay.agents.git.remotes import Remote, Remotes
 from assay.testing.script import Call, ChatRequest, Turn
+
+# Each kills workers over and over.
+pytestmark = pytest.mark.timeout(900)
 
 COUNT = "echo run >>first.txt"
 # The first time it does not come to its end by itself.
@@ -138,7 +142,7 @@ async def test_a_worker_killed_at_every_step(world: World, moments: Sequence[Mom
         await writes.release()
         world.forge.gate.opened.set()
         with world.worker():
-            await until_ended(world, tasks, 40)
+            await until_ended(world, tasks, PATIENCE)
             await until("no sandbox is left", 20, lambda: no_sandbox(world))
     for moment in moments:
         task_id = tasks[moment.name]
@@ -174,7 +178,7 @@ async def _until_reached(
         return not missing
 
     try:
-        await until("all moments are there", 40, reached)
+        await until("all moments are there", PATIENCE, reached)
     except AssertionError:
         states = [await state_of(world, tasks[name]) for name in sorted(missing)]
         raise AssertionError("\n".join(f"not reached: {state}" for state in states)) from None
