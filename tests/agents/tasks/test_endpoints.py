@@ -1,5 +1,6 @@
 """Tasks over HTTP: making, changing, starting, cancelling, deleting them."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -205,6 +206,49 @@ async def test_a_task_is_begun_once(clerk: Clerk, office: Office) -> None:
         problem = await clerk.start(agent, 409, task_id=task["id"])
         assert problem["code"] == "task_started"
         assert status in problem["detail"]
+
+
+async def test_started_many_times_at_once_it_is_begun_once(clerk: Clerk, office: Office) -> None:
+    agents = [await clerk.agent(), await clerk.agent()]
+    task = await clerk.task()
+    starts = [f"/api/v1/agents/{agent['id']}/start-task" for agent in agents] * 4
+    body = {"task_id": task["id"]}
+    answers = await asyncio.gather(*(clerk.client.post(path, json=body) for path in starts))
+    assert sorted(answer.status_code for answer in answers) == [202, *[409] * 7]
+    [begun] = [answer.json() for answer in answers if answer.status_code == 202]
+    shown = [await clerk.ask("GET", f"/agents/{agent['id']}", 200) for agent in agents]
+    at_it = {each["id"] for each in shown if each["current_task_id"] == task["id"]}
+    assert at_it == {begun["assigned_agent_id"]}
+    async with office.database.reading() as session:
+        of_task = Job.parent_id == UUID(task["id"])
+        assert await session.scalar(select(func.count()).select_from(Job).where(of_task)) == 1
+
+
+async def test_whatever_happens_at_the_same_moment_happens_in_some_order(clerk: Clerk) -> None:
+    for _ in range(5):
+        agent = await clerk.agent()
+        task = await clerk.task(assigned_agent_id=agent["id"])
+        of_agent, of_task = f"/api/v1/agents/{agent['id']}", f"/api/v1/tasks/{task['id']}"
+        started, cancelled, changed, renamed, deleted = await asyncio.gather(
+            clerk.client.post(f"{of_agent}/start-task", json={"task_id": task["id"]}),
+            clerk.client.post(f"{of_task}/cancel"),
+            clerk.client.patch(of_task, json={"priority": "high"}),
+            clerk.client.patch(of_agent, json={"name": "New"}),
+            clerk.client.delete(of_agent),
+        )
+        assert started.status_code in (202, 404, 409), started.text
+        assert (cancelled.status_code, changed.status_code) == (200, 200)
+        assert renamed.status_code in (200, 404), renamed.text
+        assert deleted.status_code in (204, 409), deleted.text
+        left = await clerk.ask("GET", of_task.removeprefix("/api/v1"), 200)
+        gone = deleted.status_code == 204
+        assert left["priority"] == "high"
+        assert left["assigned_agent_id"] == (None if gone else agent["id"])
+        if not gone:
+            shown = await clerk.ask("GET", of_agent.removeprefix("/api/v1"), 200)
+            running = left["status"] == "running"
+            assert shown["status"] == ("working" if running else "idle")
+            assert shown["current_task_id"] == (task["id"] if running else None)
 
 
 async def test_a_task_that_failed_begins_anew(clerk: Clerk, office: Office) -> None:

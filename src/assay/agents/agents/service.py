@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, delete, exists, select, update
+from sqlalchemy import Select, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.agents.access import authorize_change, visible
 from assay.agents.agents.models import Agent, AgentStatus
 from assay.agents.agents.schemas import AgentCreate, AgentUpdate
+from assay.agents.sandboxes.models import Sandbox
 from assay.agents.sandboxes.rows import sandbox_at
-from assay.agents.tasks.models import Task, TaskStatus
+from assay.agents.tasks.models import HELD, Task, TaskStatus
 from assay.core.errors import Conflict, FieldFault, Invalid, NotFound
 from assay.core.pagination import Page
 from assay.events.models import Topic
@@ -179,12 +180,32 @@ async def delete_agent(session: AsyncSession, sight: Sight, agent_id: UUID) -> N
     Raises:
         AgentNotFound, RoleTooLow, AgentBusy
     """
+    seen = await get_agent(session, sight, agent_id)
+    authorize_change(sight, seen.project_id)
+    held = await _hold_what_is_its(session, agent_id)
     agent = await hold_agent(session, sight, agent_id, _DELETED)
-    busy = exists().where(Task.assigned_agent_id == agent_id, Task.status.in_(_ACTIVE))
-    if await session.scalar(select(busy)):
-        raise AgentBusy
+    its = await session.execute(
+        select(Task.id, Task.status).where(Task.assigned_agent_id == agent_id)
+    )
+    for task_id, status in its:
+        if status in _ACTIVE:
+            raise AgentBusy
+        if task_id not in held:
+            raise AgentBusy("The agent has been given a task in this moment; look at that first.")
     await session.execute(delete(Agent).where(Agent.id == agent_id))
     _record(session, sight.actor, "agent.deleted", agent, name=agent.name)
+
+
+async def _hold_what_is_its(session: AsyncSession, agent_id: UUID) -> set[UUID]:
+    """Hold the tasks and sandboxes of an agent, which go on without it; gives the tasks.
+
+    All who change those hold them before the agent, so that nobody waits in a circle.
+    """
+    tasks = select(Task.id).where(Task.assigned_agent_id == agent_id).order_by(Task.id)
+    held = set(await session.scalars(tasks.with_for_update(**HELD)))
+    sandboxes = select(Sandbox.id).where(Sandbox.agent_id == agent_id).order_by(Sandbox.id)
+    await session.execute(sandboxes.with_for_update(**HELD))
+    return held
 
 
 async def show_state(session: AsyncSession, agent_id: UUID | None) -> None:
