@@ -1,21 +1,13 @@
 """Readers that do not read are dropped, and the others do not notice."""
 
 import asyncio
-import socket
 
-import psutil
 import pytest
 from tests.events.reading import following, tell
 from tests.events.served import Server
-from tests.events.standing import rest_of, standing_still
+from tests.events.standing import held_by_server, rest_of, standing_still
 
 BIG = "x" * 8000
-
-
-def held_by_server(connection: socket.socket) -> bool:
-    """Whether the other end, which is in this process too, is still open."""
-    ends = psutil.Process().net_connections("tcp")
-    return any(end.raddr == connection.getsockname() for end in ends)
 
 
 def serving(before: set[asyncio.Task[object]]) -> list[asyncio.Task[object]]:

@@ -31,23 +31,26 @@ class Follower:
 
     async def _read(self, response: httpx2.Response) -> None:
         last = 0
-        async for line in response.aiter_lines():
-            name, _, value = line.partition(": ")
-            if name == "id":
-                last = int(value)
-            elif name == "event":
-                assert value == "end"
-                self.ended = True
-            elif name == "data" and not self.ended:
-                event = orjson.loads(value)
-                assert event["sequence"] == last, "each event comes with its id"
-                self.events.append(event)
-                self._changed.set()
+        try:
+            async for line in response.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    last = int(value)
+                elif name == "event":
+                    assert value == "end"
+                    self.ended = True
+                elif name == "data" and not self.ended:
+                    event = orjson.loads(value)
+                    assert event["sequence"] == last, "each event comes with its id"
+                    self.events.append(event)
+                    self._changed.set()
+        finally:
+            self._changed.set()
 
     async def until(self, sequence: int) -> None:
-        """Read until this event is there."""
+        """Read until this event is there, or one behind it."""
         async with asyncio.timeout(SECONDS):
-            while sequence not in self.sequences:
+            while not self.events or self.events[-1]["sequence"] < sequence:
                 assert not self.task.done(), f"the stream ended after {self.sequences}"
                 self._changed.clear()
                 await self._changed.wait()
