@@ -46,7 +46,7 @@ def test_every_command_says_what_the_list_says_and_has_examples(name: str, assay
     assert "Examples" in ended.out
 
 
-@pytest.mark.parametrize("group", ["datasets", "users", "keys", "secrets"])
+@pytest.mark.parametrize("group", ["task", "datasets", "users", "keys", "secrets"])
 def test_every_command_of_a_group_is_described_and_has_examples(group: str, assay: Run) -> None:
     commands = load_command(group).commands
     assert commands

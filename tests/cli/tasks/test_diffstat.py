@@ -3,13 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.agents.git.repositories import git
 
 from assay.cli.tasks.diffstat import FileChange, diffstat
 
-LINES = "|a|-- a/x|++ b/x|@@ -1 +1 @@|diff --git a/x b/x|\\ No newline|rename to y"
+LINES = "|a|a\fb\u2028c|-- a/x|++ b/x|@@ -1 +1 @@|diff --git a/x b/x|\\ No newline|rename to y"
 LINE = st.sampled_from(LINES.split("|"))
 TEXT = st.lists(LINE, max_size=12).flatmap(
     lambda lines: st.sampled_from(["\n".join(lines), "\n".join([*lines, ""])])
@@ -20,6 +20,7 @@ FILES = st.dictionaries(NAME, TEXT, max_size=3)
 
 @settings(max_examples=25, deadline=None)
 @given(before=FILES, after=FILES)
+@example(before={}, after={"x b/y": ""})
 def test_it_counts_as_git_does(before: dict[str, str], after: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)

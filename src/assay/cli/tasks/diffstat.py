@@ -25,7 +25,8 @@ def diffstat(diff: str) -> Sequence[FileChange]:
 def _files(diff: str) -> Iterator[FileChange]:
     file: FileChange | None = None
     old = new = 0
-    for line in diff.splitlines():
+    # Other things that Python takes for ends of lines may stand inside of one.
+    for line in diff.split("\n"):
         kind = line[:1]
         if file is not None and (old > 0 or new > 0) and kind in " +-\\":
             # Inside a hunk, whose head says how long it is: a removed line may read `-- a/x`.
@@ -36,7 +37,7 @@ def _files(diff: str) -> Iterator[FileChange]:
         elif line.startswith("diff --git "):
             if file is not None:
                 yield file
-            file, old, new = FileChange(_second_path(line)), 0, 0
+            file, old, new = FileChange(_path(line.removeprefix("diff --git "))), 0, 0
         elif file is not None:
             old, new = _read_head(file, line)
     if file is not None:
@@ -56,11 +57,8 @@ def _read_head(file: FileChange, line: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _second_path(line: str) -> str:
-    """The path behind `diff --git a/… b/…`, which is all there is of files without lines."""
-    names = line.removeprefix("diff --git a/")
-    # Mostly it is the same twice, and a path may have ` b/` in it.
-    half = (len(names) - len(" b/")) // 2
-    if names[:half] == names[half + len(" b/") :]:
-        return names[:half]
-    return names.rpartition(" b/")[2]
+def _path(head: str) -> str:
+    """The path in `a/path b/path`, which may hold ` b/` itself; a renamed file has two."""
+    middle = len(head) // 2
+    first, second = head[:middle], head[middle + 1 :]
+    return second[2:] if first[2:] == second[2:] else head.rpartition(" b/")[2]
