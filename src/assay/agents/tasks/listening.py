@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from assay.agents.agents.policy import ApprovalPolicy
 from assay.agents.sandboxes.providers.types import Sandbox
 from assay.agents.tasks.events.models import TaskEventKind
 from assay.agents.tasks.journal import Event, Journal
 from assay.agents.tasks.storable import storable
-from assay.agents.tasks.tools.desk import CallResult, Desk, Json, PlanStep
+from assay.agents.tasks.tools.desk import CallResult, Decision, Desk, Json, PlanStep
 
 # Pieces of output that come within this time go out together.
 GATHER_SECONDS = 0.3
-# What of one call's output is told while it runs; the result has its end in any case.
-MOST_CHARACTERS = 200_000
 
 
 class LiveDesk:
@@ -24,21 +23,28 @@ class LiveDesk:
         """Write into `journal`."""
         self._journal = journal
         self._pieces: dict[str, list[str]] = {}
-        self._told: dict[str, int] = {}
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def opened(self, sandbox: Sandbox, **known: object) -> AsyncIterator[Desk]:
+    async def opened(
+        self,
+        sandbox: Sandbox,
+        policy: ApprovalPolicy,
+        stored: Mapping[str, CallResult],
+        decisions: Mapping[str, Decision],
+    ) -> AsyncIterator[Desk]:
         """The desk; what it hears is written down within moments while the context is open."""
         teller = asyncio.create_task(self._keep_telling())
         try:
             yield Desk(
                 sandbox=sandbox,
+                policy=policy,
+                stored=stored,
+                decisions=decisions,
                 begun=self._begun,
                 output=self._output,
                 done=self._done,
                 planned=self._planned,
-                **known,  # type: ignore[arg-type]  # the fields of the desk that are known
             )
         finally:
             teller.cancel()
@@ -50,14 +56,10 @@ class LiveDesk:
         await self._journal.write((TaskEventKind.tool_call, told))
 
     async def _output(self, call_id: str, text: str) -> None:
-        told = self._told.get(call_id, 0)
-        if told < MOST_CHARACTERS:
-            self._told[call_id] = told + len(text)
-            self._pieces.setdefault(call_id, []).append(text)
+        self._pieces.setdefault(call_id, []).append(text)
 
     async def _done(self, call_id: str, tool: str, result: CallResult) -> None:
         await self._tell()
-        self._told.pop(call_id, None)
         await self._journal.keep_result(call_id, tool, result)
 
     async def _planned(self, steps: list[PlanStep]) -> None:

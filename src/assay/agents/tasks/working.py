@@ -78,12 +78,12 @@ class Work:
         history = unfinished(await self._journal.messages())
         results, decisions = await self._journal.calls()
         policy = ApprovalPolicy.model_validate(self._agent.approval_policy)
-        known = {"policy": policy, "stored": results, "decisions": decisions}
         prompt = None
         if not history:
             found = await survey(sandbox)
             prompt = first_message(self._task.title, self._task.description, found)
-        async with LiveDesk(self._journal).opened(sandbox, **known) as desk:
+        live = LiveDesk(self._journal)
+        async with live.opened(sandbox, policy, results, decisions) as desk:
             while True:
                 output, history = await self._converse(prompt, history, desk)
                 await self._journal.keep(history)

@@ -159,3 +159,15 @@ async def test_a_repository_that_cannot_be_cloned_is_told_plainly(
         ("clone", "failed")
     ]
     assert operations[0]["error_message"] == task["error"]
+
+
+async def test_of_long_output_followers_see_the_beginning_and_that_there_is_more(
+    board: Board, model: ScriptedModelServer, origin: Origin
+) -> None:
+    model.turns = [call("run_command", command="seq 100000"), finish()]
+    task_id = await board.start(origin.url)
+    await board.until(task_id)
+    pieces = [each["payload"].get("text", "") for each in await board.events(task_id)]
+    shown = "".join(pieces)
+    assert shown.startswith("1\n2\n3\n")
+    assert shown.count("[more output is not shown]") == 1
