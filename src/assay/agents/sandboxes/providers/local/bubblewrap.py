@@ -185,7 +185,7 @@ def _files(source: Path) -> list[str]:
     for name in _ETC:
         options += ["--ro-bind", str(source / "etc" / name), f"/etc/{name}"]
     options += ["--proc", "/proc", "--dev", "/dev"]
-    options += ["--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]  # noqa: S108
+    options += ["--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]  # noqa: S108  # its own
     # Else a process could set back that the kernel ends it first when memory runs out.
     options += ["--remount-ro", "/dev", "--remount-ro", "/proc"]
     for name, place in FOLDERS.items():

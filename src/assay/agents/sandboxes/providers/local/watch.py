@@ -151,15 +151,15 @@ async def watch(
 def _look(
     mine: Processes, together: tuple[Processes, ...], limits: SandboxLimits, spare: int
 ) -> str | None:
-    seen = [each.look() for each in together]
+    seen = {each: each.look() for each in together}
     # Who has nothing running yet is not to blame.
-    if not mine.look()[0]:
+    if not seen[mine][0]:
         return None
-    if sum(number for number, _ in seen) >= limits.processes:
+    if sum(number for number, _ in seen.values()) >= limits.processes:
         return "processes"
     if psutil.virtual_memory().available < spare:
         return "memory"
-    if sum(memory for _, memory in seen) <= limits.memory_bytes:
+    if sum(memory for _, memory in seen.values()) <= limits.memory_bytes:
         return None
     held = sum(each.memory() for each in together)
     return "memory" if held > limits.memory_bytes else None
