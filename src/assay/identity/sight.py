@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assay.core.database import Database
+from assay.core.errors import Invalid
 from assay.identity.actor import Actor, Role
 from assay.identity.authentication import Authenticator
 
@@ -21,6 +22,12 @@ LOOK_AGAIN_SECONDS = 30.0
 ProjectsOf = Callable[[AsyncSession, Actor], Awaitable[Mapping[UUID, Role] | None]]
 """Gives the projects that an actor sees, and what they may do there; `None` for all of them and
 everything. Bound in `wiring.py`."""
+
+
+class ProjectNotSeen(Invalid):
+    """There is no project with this id that you see."""
+
+    code = "project_not_seen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from assay.agents.access import EditingSight, ReadingSight
 from assay.agents.agents import service
 from assay.agents.agents.models import Agent, AgentStatus
 from assay.agents.agents.schemas import AgentCreate, AgentRead, AgentUpdate
-from assay.agents.agents.service import AgentBusy, AgentNotFound, OtherProject, ProjectNotSeen
+from assay.agents.agents.service import AgentBusy, AgentNotFound, OtherProject
 from assay.agents.sandboxes.providers.types import SandboxUnreachable, SandboxUnusable
 from assay.agents.tasks import starting
 from assay.agents.tasks.models import Task
@@ -20,6 +20,7 @@ from assay.core.database import Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
+from assay.identity.sight import ProjectNotSeen
 
 router = APIRouter(prefix="/agents", tags=["agents"], responses=problems(Invalid))
 

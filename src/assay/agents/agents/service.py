@@ -12,16 +12,14 @@ from assay.agents.agents.models import Agent, AgentStatus
 from assay.agents.agents.schemas import AgentCreate, AgentUpdate
 from assay.agents.sandboxes.models import Sandbox
 from assay.agents.sandboxes.rows import sandbox_at
-from assay.agents.tasks.models import HELD, Task, TaskStatus
+from assay.agents.tasks.models import ACTIVE, HELD, Task, TaskStatus
 from assay.core.errors import Conflict, FieldFault, Invalid, NotFound
 from assay.core.pagination import Page
 from assay.events.models import Topic
 from assay.events.service import publish
 from assay.identity.actor import Actor
 from assay.identity.audit.service import Change, changed_fields, record
-from assay.identity.sight import Sight
-
-_ACTIVE = (TaskStatus.running, TaskStatus.waiting)
+from assay.identity.sight import ProjectNotSeen, Sight
 
 Hold = Mapping[str, Any]
 # Tasks can begin and end at an agent that is being changed, and while it is given another one; they
@@ -46,12 +44,6 @@ class OtherProject(Invalid):
     """The agent is for the tasks of another project."""
 
     code = "other_project"
-
-
-class ProjectNotSeen(Invalid):
-    """There is no project with this id that you see."""
-
-    code = "project_not_seen"
 
 
 def _seen(sight: Sight) -> Select[Agent]:
@@ -188,7 +180,7 @@ async def delete_agent(session: AsyncSession, sight: Sight, agent_id: UUID) -> N
         select(Task.id, Task.status).where(Task.assigned_agent_id == agent_id)
     )
     for task_id, status in its:
-        if status in _ACTIVE:
+        if status.is_active:
             raise AgentBusy
         if task_id not in held:
             raise AgentBusy("The agent has been given a task in this moment; look at that first.")
@@ -215,7 +207,7 @@ async def show_state(session: AsyncSession, agent_id: UUID | None) -> None:
     of_agent = select(Task.id).where(Task.assigned_agent_id == agent_id)
     running = of_agent.where(Task.status == TaskStatus.running)
     waiting = of_agent.where(Task.status == TaskStatus.waiting)
-    latest = of_agent.where(Task.status.in_(_ACTIVE)).order_by(Task.updated_at.desc()).limit(1)
+    latest = of_agent.where(Task.status.in_(ACTIVE)).order_by(Task.updated_at.desc()).limit(1)
     changed = (
         await session.execute(
             update(Agent)

@@ -12,7 +12,7 @@ from assay.agents.sandboxes import rows
 from assay.agents.sandboxes.lifecycle import MAKING_SECONDS, Sandboxes
 from assay.agents.sandboxes.models import Sandbox, SandboxStatus
 from assay.agents.sandboxes.providers.types import SandboxProvider
-from assay.agents.tasks.models import Task, TaskStatus
+from assay.agents.tasks.models import ENDED, Task
 from assay.core.database import DATABASE_ERRORS, Database
 from assay.core.errors import AssayError
 
@@ -24,7 +24,6 @@ ABANDONED_SECONDS = 2 * MAKING_SECONDS
 GIVEN_UP_SECONDS = 24 * 3600.0
 """Behind its end, a row whose machine or provider does not come back is closed."""
 
-_ENDED = (TaskStatus.completed, TaskStatus.failed, TaskStatus.cancelled)
 _THERE = (SandboxStatus.running, SandboxStatus.paused)
 
 
@@ -116,7 +115,7 @@ def _due() -> ColumnElement[bool]:
         Sandbox.expires_at <= rows.in_seconds(0),
         and_(Sandbox.status == SandboxStatus.creating, abandoned),
         Sandbox.task_id.is_(None),
-        select(Task.id).where(Task.id == Sandbox.task_id, Task.status.in_(_ENDED)).exists(),
+        select(Task.id).where(Task.id == Sandbox.task_id, Task.status.in_(ENDED)).exists(),
     )
 
 

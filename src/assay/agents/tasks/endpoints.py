@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response, status
 
 from assay.agents.access import EditingSight, ReadingSight
-from assay.agents.agents.service import AgentNotFound, OtherProject, ProjectNotSeen
+from assay.agents.agents.service import AgentNotFound, OtherProject
 from assay.agents.git.errors import RemoteRefused
 from assay.agents.git.models import GitOperation
 from assay.agents.git.operations import list_operations
@@ -27,7 +27,7 @@ from assay.core.database import Database, Session
 from assay.core.errors import Invalid
 from assay.core.pagination import Paging
 from assay.core.problems import problems
-from assay.identity.sight import LastingSight
+from assay.identity.sight import LastingSight, ProjectNotSeen
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], responses=problems(Invalid))
 

@@ -32,6 +32,10 @@ class TaskStatus(StrEnum):
         return not self.is_active and self is not TaskStatus.completed
 
 
+ACTIVE = tuple(status for status in TaskStatus if status.is_active)
+ENDED = (TaskStatus.completed, TaskStatus.failed, TaskStatus.cancelled)
+
+
 class TaskPriority(StrEnum):
     """How much a task matters, from the least to the most."""
 
@@ -90,8 +94,8 @@ class Task(Base):
     step: Mapped[TaskStep] = mapped_column(one_of(TaskStep, 20), default=TaskStep.prepare)
     # What the agent says that it has done, and the text of the pull request.
     summary: Mapped[str | None] = mapped_column(Text)
-    # Of all that was committed, cut where it is long.
-    diff: Mapped[str | None] = mapped_column(Text)
+    # Of all that was changed, cut where it is long; read only where it is asked for.
+    diff: Mapped[str | None] = mapped_column(Text, deferred=True)
     plan: Mapped[Json | None]
     error: Mapped[str | None] = mapped_column(Text)
     cost: Mapped[float] = mapped_column(Double, default=0.0, server_default=text("0.0"))

@@ -17,7 +17,7 @@ from assay.agents.agents.service import (
 from assay.agents.people import People
 from assay.agents.tasks.events.models import TaskEventKind
 from assay.agents.tasks.events.service import write_events
-from assay.agents.tasks.models import HELD, Task, TaskCall, TaskPriority, TaskStatus
+from assay.agents.tasks.models import ENDED, HELD, Task, TaskCall, TaskPriority, TaskStatus
 from assay.agents.tasks.schemas import TaskCreate, TaskUpdate
 from assay.agents.tasks.workshop import Workshop
 from assay.core.database import Database
@@ -32,7 +32,6 @@ from assay.jobs.service import NewJob, enqueue
 CLEAN_JOB = "task.clean"
 # Where a task begins, which is settled while it is under way and once it is done.
 _BEGINNING = ("assigned_agent_id", "repo_url", "base_branch")
-_ENDED = (TaskStatus.completed, TaskStatus.failed, TaskStatus.cancelled)
 
 
 class TaskNotFound(NotFound):
@@ -195,7 +194,7 @@ async def cancel_task(session: AsyncSession, sight: Sight, task_id: UUID, people
         TaskNotFound, RoleTooLow, TaskEnded
     """
     task = await hold_task(session, sight, task_id)
-    if task.status in _ENDED:
+    if task.status in ENDED:
         raise TaskEnded(f"The task has come to its end already: it is {task.status}.")
     await end_task(session, task, TaskStatus.cancelled)
     asked = await session.scalars(
@@ -232,7 +231,7 @@ async def add_message(session: AsyncSession, sight: Sight, task_id: UUID, text: 
         TaskNotFound, RoleTooLow, TaskEnded
     """
     task = await hold_task(session, sight, task_id)
-    if task.status in _ENDED:
+    if task.status in ENDED:
         raise TaskEnded(f"Nobody reads it any more: the task is {task.status}.")
     payload = {"role": "user", "text": text, "by": sight.actor.user_id}
     await write_events(session, task_id, (TaskEventKind.message, payload))

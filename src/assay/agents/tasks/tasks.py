@@ -12,7 +12,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.agents.agents.models import Agent
-from assay.agents.sandboxes.models import Sandbox, SandboxStatus
+from assay.agents.sandboxes.models import Sandbox
+from assay.agents.sandboxes.rows import ACTIVE
 from assay.agents.tasks.answers import ANSWERED_JOB, take_answer
 from assay.agents.tasks.changes import keep_diff
 from assay.agents.tasks.models import HELD, Task, TaskStatus
@@ -28,7 +29,6 @@ from assay.jobs.models import Job, JobStatus
 LOOKS, LOOK_EVERY = 150, 0.1
 # What a full worker gives back is taken by another one, or by itself after this.
 FULL = timedelta(seconds=1)
-_THERE = (SandboxStatus.creating, SandboxStatus.running, SandboxStatus.paused)
 
 
 def task_handlers(shop: Workshop) -> Mapping[str, JobHandler]:
@@ -89,7 +89,7 @@ async def destroy_sandboxes(job: RunningJob, shop: Workshop) -> None:
     await _until_left(job, task_id)
     await keep_diff(job.database, task_id, shop)
     async with job.database.reading() as session:
-        query = select(Sandbox.id).where(Sandbox.task_id == task_id, Sandbox.status.in_(_THERE))
+        query = select(Sandbox.id).where(Sandbox.task_id == task_id, Sandbox.status.in_(ACTIVE))
         ids = (await session.scalars(query)).all()
     for sandbox_id in ids:
         await shop.sandboxes.destroy(job.database, sandbox_id)

@@ -12,7 +12,7 @@ from assay.agents.agents.models import Agent, AgentStatus
 from assay.agents.agents.policy import ApprovalPolicy
 from assay.agents.agents.schemas import AgentCreate, AgentUpdate
 from assay.agents.agents.service import create_agent, get_agent, update_agent
-from assay.agents.tasks.models import Task, TaskStatus
+from assay.agents.tasks.models import ACTIVE, Task
 from assay.agents.tasks.tools.names import TOOLS
 from assay.cli.library import hold_library
 from assay.cli.options import checked
@@ -23,7 +23,6 @@ NAME, ROLE = "cli", "developer"
 STEPS = ("push", "pull_request", "network")
 """What can need leave beside the calls of tools."""
 
-_ACTIVE = (TaskStatus.running, TaskStatus.waiting)
 _SETTINGS = ("model", "provider", "approval_policy", "max_steps", "max_seconds", "max_cost")
 
 
@@ -145,7 +144,7 @@ async def _cli_agent(session: AsyncSession, sight: Sight, options: AgentOptions)
             "ollama/qwen3:4b with Ollama on this machine. assay doctor says which providers are "
             "set up."
         )
-    busy = exists().where(Task.assigned_agent_id == Agent.id, Task.status.in_(_ACTIVE))
+    busy = exists().where(Task.assigned_agent_id == Agent.id, Task.status.in_(ACTIVE))
     free = await session.scalar(select(Agent).where(*mine, ~busy).order_by(Agent.id).limit(1))
     if free is None:
         return await create_agent(session, sight, wanted)

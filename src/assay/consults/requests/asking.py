@@ -19,7 +19,7 @@ from assay.consults.webhooks.models import EventType
 from assay.core.errors import Conflict, FieldFault, Invalid
 from assay.core.idempotency import Once
 from assay.identity.actor import Actor
-from assay.identity.sight import Sight
+from assay.identity.sight import ProjectNotSeen, Sight
 from assay.jobs.service import NewJob
 
 
@@ -27,12 +27,6 @@ class IdempotencyKeyReused(Conflict):
     """The Idempotency-Key was used for another request before; take a new one."""
 
     code = "idempotency_key_reused"
-
-
-class ProjectNotSeen(Invalid):
-    """There is no project with this id that you see."""
-
-    code = "project_not_seen"
 
 
 async def ask(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, status
 
 from assay.consults.requests import asking, assignment, deciding, reading
 from assay.consults.requests.answers import AnswerOffSchema
-from assay.consults.requests.asking import IdempotencyKeyReused, ProjectNotSeen
+from assay.consults.requests.asking import IdempotencyKeyReused
 from assay.consults.requests.assignment import NobodyToEscalateTo, NotYours
 from assay.consults.requests.callbacks import opened_secret, sealed_callback
 from assay.consults.requests.deciding import (
@@ -42,6 +42,7 @@ from assay.core.idempotency import IdempotencyKey, Once
 from assay.core.pagination import Paging
 from assay.core.problems import problems
 from assay.core.waiters import Waiters
+from assay.identity.sight import ProjectNotSeen
 
 router = APIRouter(prefix="/requests", tags=["requests"], responses=problems(Invalid))
 
