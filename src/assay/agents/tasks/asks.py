@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,7 +61,7 @@ class Ask:
             title=self._title(),
             description=None if self.description is None else _cut(self.description),
             approval=self.approval,
-            context=self._context(task),
+            context=await self._context(session, task),
             metadata=about,
             agent_id=task.assigned_agent_id,
             project_id=task.project_id,
@@ -83,14 +84,17 @@ class Ask:
         """What those who follow the task are told of it."""
         return {"call_id": self.call_id, "tool": self.tool, "title": self._title()}
 
-    def _context(self, task: Task) -> Mapping[str, Any]:
+    async def _context(self, session: AsyncSession, task: Task) -> Mapping[str, Any]:
         context = {
             "task": task.title,
             "repository": task.repo_url,
             "branch": task.git_branch,
             "call": {"tool": self.tool, "arguments": _shown(dict(self.arguments))},
         }
-        return {**context, "diff": _cut(task.diff or "")} if self.with_diff else context
+        if not self.with_diff:
+            return context
+        diff = await session.scalar(select(Task.diff).where(Task.id == task.id))
+        return {**context, "diff": _cut(diff or "")}
 
     def _title(self) -> str:
         title = " ".join(storable(self.title).split()) or self.tool

@@ -3,7 +3,7 @@
 import contextlib
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from assay.agents.agents.models import Agent
 from assay.agents.git import clones
@@ -31,11 +31,12 @@ async def read_diff(database: Database, sight: Sight, task_id: UUID, shop: Works
     """
     async with database.reading() as session:
         task = await get_task(session, sight, task_id)
+        kept = await session.scalar(select(Task.diff).where(Task.id == task_id))
     if task.status.is_active and task.base_sha is not None:
         with contextlib.suppress(AssayError):
             if (live := await _live(database, task, task.base_sha, shop)) is not None:
                 return TaskDiff(base_sha=task.base_sha, diff=live, live=True)
-    return TaskDiff(base_sha=task.base_sha, diff=task.diff or "", live=False)
+    return TaskDiff(base_sha=task.base_sha, diff=kept or "", live=False)
 
 
 async def keep_diff(database: Database, task_id: UUID, shop: Workshop) -> None:

@@ -198,8 +198,7 @@ class Journal:
     async def unread(self) -> Told | None:
         """What people have said since the model last looked."""
         async with self._database.reading() as session:
-            task = await session.get_one(Task, self.task_id)
-            events = await unread_messages(session, task)
+            events = await unread_messages(session, self.task_id)
         if not events:
             return None
         return Told([event.payload["text"] for event in events], events[-1].sequence)
@@ -210,12 +209,11 @@ class Journal:
         Raises:
             LostJob
         """
-        await self.write()
         async with self._database.session() as session:
+            await self._write(session)
             await self._job.complete(session)
             task = await session.get_one(Task, self.task_id, with_for_update=HELD)
-            if task.status is TaskStatus.running:
-                await end_task(session, task, status, error)
+            await end_task(session, task, status, error)
 
     async def wait(self, *asked: Ask) -> None:
         """Ask people, and let the task wait for them; the job ends with that.
@@ -223,12 +221,10 @@ class Journal:
         Raises:
             LostJob
         """
-        await self.write()
         async with self._database.session() as session:
+            await self._write(session)
             await self._job.complete(session)
             task = await session.get_one(Task, self.task_id, with_for_update=HELD)
-            if task.status is not TaskStatus.running:
-                return
             events: list[Event] = []
             for each in asked:
                 request_id = await each.put(session, task)

@@ -86,6 +86,7 @@ async def show_task(database: Database, named: str, *, as_json: bool) -> int:
     """Print a task with what was done with git; gives the exit code."""
     async with database.reading() as session:
         task = await find_task(session, named)
+        await session.refresh(task, ["diff"])
         agent = await session.get(Agent, task.assigned_agent_id) if task.assigned_agent_id else None
         operations = await list_operations(session, task.id, Page(MAX_LIMIT))
     if as_json:

@@ -175,5 +175,6 @@ def _say_what_waits(task_id: UUID) -> None:
 async def _end(database: Database, task_id: UUID, view: View) -> int:
     async with database.reading() as session:
         task = await session.get_one(Task, task_id)
+        await session.refresh(task, ["diff"])
     view.end(task)
     return 0 if task.status is TaskStatus.completed else FAILED

@@ -47,11 +47,12 @@ async def read_events(
     return (await session.scalars(query.order_by(TaskEvent.sequence).limit(limit))).all()
 
 
-async def unread_messages(session: AsyncSession, task: Task) -> Sequence[TaskEvent]:
+async def unread_messages(session: AsyncSession, task_id: UUID) -> Sequence[TaskEvent]:
     """What people have said to a task that its model has not seen yet."""
+    read = select(Task.read_sequence).where(Task.id == task_id)
     query = select(TaskEvent).where(
-        TaskEvent.task_id == task.id,
-        TaskEvent.sequence > task.read_sequence,
+        TaskEvent.task_id == task_id,
+        TaskEvent.sequence > read.scalar_subquery(),
         TaskEvent.kind == TaskEventKind.message,
         TaskEvent.payload["role"].astext == "user",
     )

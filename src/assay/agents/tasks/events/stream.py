@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import select
 
 from assay.agents.tasks.events.models import TaskEvent
 from assay.agents.tasks.events.service import read_events
@@ -76,9 +77,10 @@ class TaskEvents(ServerSentEvents):
         """What is new, and whether nothing will come any more."""
         async with self._database.reading() as session:
             # The status before the events: its own event is written together with it.
-            task = await session.get(Task, self._task_id)
+            query = select(Task.completed_at).where(Task.id == self._task_id)
+            found = (await session.execute(query)).one_or_none()
             events = await read_events(session, self._task_id, after=self._after, limit=AT_ONCE)
-        return events, task is None or task.completed_at is not None
+        return events, found is None or found.completed_at is not None
 
 
 def _block(event: TaskEvent) -> bytes:
