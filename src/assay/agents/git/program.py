@@ -18,6 +18,7 @@ from typing import Self
 
 from assay.agents.git.errors import GitFailed, GitTimeout
 from assay.core.errors import SetupError
+from assay.core.programs import Program, start_program
 
 QUICK_SECONDS = 30.0
 LONG_SECONDS = 900.0
@@ -145,16 +146,13 @@ class Git:
         await asyncio.to_thread(self._home.mkdir, parents=True, exist_ok=True)
         place = ["--git-dir", str(at)] if at else []
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_program(
                 "git",
                 *place,
                 *arguments,
-                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                cwd=self._home,
                 env=self._environment(settings) | dict(environment or {}),
-                start_new_session=True,
+                cwd=self._home,
+                stdin=stdin is not None,
                 pass_fds=() if lock is None else (lock,),
             )
         except FileNotFoundError:
@@ -176,6 +174,7 @@ class Git:
         finally:
             if process.returncode is None:
                 await asyncio.shield(_stop(process))
+            process.close()
         return Output(arguments[0], code, stdout, stderr.decode(errors="replace"))
 
     def _environment(self, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -204,7 +203,7 @@ def _limit(pid: int, limits: Limits) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
 
 
-async def _feed(process: asyncio.subprocess.Process, content: bytes | None) -> None:
+async def _feed(process: Program, content: bytes | None) -> None:
     if content is None:
         return
     assert process.stdin
@@ -225,7 +224,7 @@ async def _collect(stream: asyncio.StreamReader | None) -> bytes:
     return b"".join(pieces)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: Program) -> None:
     """End the whole group: kindly first, so that git takes its lock files away."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.agents.sandboxes.providers.local.leftovers import mark
 from assay.agents.sandboxes.providers.types import WORK, SandboxLimits, SandboxUnusable
 
 HOME = "/home/agent"
@@ -28,8 +29,11 @@ _OPEN_FILES = 8192
 _MEETING = "/mnt"
 # Each takes the place of the one before it, so that no process of root's is left to be killed.
 _BRING = '"$1" --bind -- "$2" "$3" && shift 3 && exec "$@"'
+READY = b"\n"
+"""What comes before all output, as soon as the sandbox would die with the server."""
+
 # Where the server dies before it has let the command begin, no line comes, and it never does.
-_GATE = 'read -r _ && exec "$@"'
+_GATE = 'echo && read -r _ && exec "$@"'
 _ETC = {
     "passwd": (
         "root:x:0:0:root:/root:/usr/sbin/nologin\n"
@@ -72,13 +76,14 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How to start bubblewrap: its arguments, and those that it reads from a file.
+    """How to start bubblewrap: its arguments, those that it reads from a file, its environment.
 
-    The latter are in no list of processes, and nothing of the server is among the first.
+    The second are in no list of processes, and nothing of the server is among the others.
     """
 
     arguments: tuple[str, ...]
     read: bytes
+    environment: Mapping[str, str]
 
 
 def programs() -> Mapping[str, str]:
@@ -138,6 +143,10 @@ def call(
         stdin: whether the command reads what comes behind the line that it waits for.
         keeper: whether it may read and remove whatever the sandbox has hidden from itself. For
             programs of ours only.
+
+    Raises:
+        SandboxUnusable: a program is missing.
+        SandboxGone: the folder is gone.
     """
     found = programs()
     source = folder
@@ -161,7 +170,8 @@ def call(
             options += [f"--{name}", str(descriptor)]
     gate = ("/bin/sh", "-c", _GATE if stdin else f"{_GATE} </dev/null", "sh")
     inner = (found["bwrap"], "--args", str(fds["args"]), "--", *gate, *_limited(limits, found))
-    return Call((*before, *inner, *arguments), b"".join(os.fsencode(o) + b"\0" for o in options))
+    read = b"".join(os.fsencode(option) + b"\0" for option in options)
+    return Call((*before, *inner, *arguments), read, mark(folder))
 
 
 def _namespaces(keeper: bool) -> list[str]:

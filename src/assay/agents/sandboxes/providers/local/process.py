@@ -5,14 +5,15 @@ import contextlib
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from assay.agents.sandboxes.providers.local import seccomp
-from assay.agents.sandboxes.providers.local.bubblewrap import Call
+from assay.agents.sandboxes.providers.local.bubblewrap import READY, Call
 from assay.agents.sandboxes.providers.types import SandboxUnusable
 from assay.core.errors import Invalid
+from assay.core.programs import Program, start_program
 
 MENDS = (
     "Install bubblewrap 0.8 or newer (apt-get install bubblewrap) and allow user namespaces: "
@@ -41,13 +42,14 @@ class Confined:
         stdin: whether the command reads what is written to the process's stdin.
     """
 
-    process: Process
+    process: Program
     init: int
     pidfd: int
     go: int
     stdin: bool
+    _said: bytes = b""
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Let the command begin, which is held back until then."""
         # The server goes before what it lets do as it likes.
         with contextlib.suppress(ProcessLookupError):
@@ -55,11 +57,21 @@ class Confined:
             os.setpriority(os.PRIO_PROCESS, self.init, min(19, own + _NICE))
         with contextlib.suppress(BrokenPipeError):
             os.write(self.go, b"!")
-        # That alone would let it begin too where the server dies, and nobody would ever end it.
+        # That alone would let it begin too where the server dies. And if it did before this line
+        # comes, nothing would tell the sandbox of it, and nobody would ever end it.
+        said = await self.process.stdout.read(len(READY))
+        if said != READY:
+            self._said = said
+            return
         assert self.process.stdin is not None
         self.process.stdin.write(b"\n")
         if not self.stdin:
             self.process.stdin.close()
+
+    async def read(self, size: int) -> bytes:
+        """What comes next of the output, up to `size` bytes; nothing at its end."""
+        said, self._said = self._said, b""
+        return said or await self.process.stdout.read(size)
 
     def kill(self) -> None:
         """End everything now."""
@@ -119,7 +131,7 @@ async def start(make: Make, *, stdin: bool, quiet: bool = False) -> AsyncIterato
         Invalid: the command cannot be started as it is.
     """
     descriptors = _Descriptors()
-    process: Process | None = None
+    process: Program | None = None
     running: Confined | None = None
     try:
         info, info_write = descriptors.pipe()
@@ -155,23 +167,21 @@ async def _launch(
     descriptors: _Descriptors,
     info: int,
     quiet: bool,
-) -> tuple[Process, int | None]:
+) -> tuple[Program, int | None]:
     process = await _spawn(call, tuple(fds.values()), quiet=quiet)
     descriptors.close(*fds.values())
     return process, await _first_process(info)
 
 
-async def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Process:
+async def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Program:
     try:
-        return await asyncio.create_subprocess_exec(
+        return await start_program(
             *call.arguments,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL if quiet else STDOUT,
-            env={},
+            env=call.environment,
             cwd="/",
+            stdin=True,
+            stderr=DEVNULL if quiet else STDOUT,
             pass_fds=fds,
-            start_new_session=True,
         )
     except (ValueError, OSError) as error:
         raise Invalid(f"The command cannot be started: {error}.") from None
@@ -194,15 +204,14 @@ async def _first_process(info: int) -> int | None:
     return int(json.loads(said)["child-pid"])
 
 
-async def _reason(process: Process) -> str:
-    assert process.stdout is not None
+async def _reason(process: Program) -> str:
     said = (await process.stdout.read(1000)).decode(errors="replace").strip()
     return f"bubblewrap cannot make a sandbox ({said or 'it says nothing'}). {MENDS}"
 
 
-async def _reap(process: Process) -> None:
-    assert process.stdout is not None
+async def _reap(process: Program) -> None:
     # Nobody may have read what it wrote last, and the pipe has to be empty before it is closed.
     while await process.stdout.read(_PIECE):
         pass
     await process.wait()
+    process.close()

@@ -80,8 +80,8 @@ class LocalProvider:
         """A new sandbox, or the one that has this label; see `SandboxProvider`."""
         programs()
         folder = self._place(label)
-        await asyncio.to_thread(self._make, folder)
-        return self._sandbox(label, limits)
+        new = await asyncio.to_thread(self._make, folder)
+        return self._sandbox(label, limits, new=new)
 
     async def open(self, sandbox_id: str, limits: SandboxLimits) -> LocalSandbox:
         """A sandbox that was made before; see `SandboxProvider`."""
@@ -119,16 +119,18 @@ class LocalProvider:
             sandbox = LocalSandbox(sandbox_id, going, SandboxLimits(), None)
             if await asyncio.to_thread((going / "work").is_dir):
                 # Without bubblewrap what is not hidden can be removed all the same.
-                with contextlib.suppress(SandboxUnusable):
+                with contextlib.suppress(SandboxGone, SandboxUnusable):
                     await sandbox.empty()
             await asyncio.to_thread(shutil.rmtree, going, True)
             await asyncio.sleep(0.05)
         raise SandboxUnusable(f"The sandbox {sandbox_id} cannot be removed: look into {going}.")
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, folder: Path) -> bool:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        new = not folder.exists()
         make_folders(folder)
+        return new
 
     def _names(self) -> list[str]:
         return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
@@ -141,11 +143,11 @@ class LocalProvider:
             )
         return self.folder / label
 
-    def _sandbox(self, label: str, limits: SandboxLimits) -> LocalSandbox:
+    def _sandbox(self, label: str, limits: SandboxLimits, *, new: bool = False) -> LocalSandbox:
         proxy = None
         if limits.network:
             proxy = Proxy(limits.network, networks=self._networks, ports=self._ports)
-        return LocalSandbox(label, self.folder / label, limits, proxy)
+        return LocalSandbox(label, self.folder / label, limits, proxy, new=new)
 
 
 def _moved(folder: Path, going: Path) -> bool:

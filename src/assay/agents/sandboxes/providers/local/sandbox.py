@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import posixpath
-from asyncio.subprocess import Process
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from assay.agents.sandboxes.providers.types import (
     TakeOutput,
 )
 from assay.core.errors import Invalid
+from assay.core.programs import Program
 
 _PIECE = 64 * 1024
 _FLOOD = 64 * 1024**2
@@ -50,15 +50,31 @@ class LocalSandbox:
     """A sandbox in a folder of this machine. Nothing of it runs between two commands."""
 
     def __init__(
-        self, sandbox_id: str, folder: Path, limits: SandboxLimits, proxy: Proxy | None
+        self,
+        sandbox_id: str,
+        folder: Path,
+        limits: SandboxLimits,
+        proxy: Proxy | None,
+        *,
+        new: bool = False,
     ) -> None:
-        """Take its id, its folder, what it may use, and the way to the hosts that it may reach."""
+        """Take what a sandbox consists of.
+
+        Args:
+            sandbox_id: its id.
+            folder: where it is, made by `make_folders`.
+            limits: what it may use.
+            proxy: the way to the hosts that it may reach.
+            new: whether its folder was made in this moment.
+        """
         self.id = sandbox_id
         self._folder = folder
         self._limits = limits
         self._proxy = proxy
         self._together: set[Processes] = set()
         self._disk = DiskWatch(folder / "work", limits.disk_bytes, self._measure)
+        if new:
+            self._disk.start_empty()
 
     async def run(self, command: Command, take_output: TakeOutput | None = None) -> Ran:
         """Run a command to its end; see `Sandbox`."""
@@ -143,7 +159,7 @@ class LocalSandbox:
             )
             if self._proxy is not None:
                 await stack.enter_async_context(self._proxy.within(running))
-            running.begin()
+            await running.begin()
             return await self._attend(running, command.stdin, seconds, take)
 
     async def _attend(
@@ -151,7 +167,7 @@ class LocalSandbox:
     ) -> Ran:
         """Feed the command and take from it until it ends, or has to be ended."""
         process = running.process
-        pump = asyncio.create_task(_pump(process, take))
+        pump = asyncio.create_task(_pump(running, take))
         feed = asyncio.create_task(_feed(process, stdin))
         ended = asyncio.create_task(process.wait())
         watching = asyncio.create_task(watch(running, self._limits, self._disk, self._together))
@@ -231,8 +247,7 @@ class LocalSandbox:
             )
 
         async with start(make, stdin=False, quiet=True) as running:
-            running.begin()
-            assert running.process.stdout is not None
+            await running.begin()
             return await running.process.stdout.read()
 
     async def _check_there(self) -> None:
@@ -286,17 +301,16 @@ async def _first(
             return
 
 
-async def _pump(process: Process, take: TakeOutput) -> None:
-    assert process.stdout is not None
+async def _pump(running: Confined, take: TakeOutput) -> None:
     total = 0
-    while piece := await process.stdout.read(_PIECE):
+    while piece := await running.read(_PIECE):
         await take(piece)
         total += len(piece)
         if total > _FLOOD:
             await asyncio.sleep(_FLOOD_PAUSE)
 
 
-async def _feed(process: Process, content: bytes | None) -> None:
+async def _feed(process: Program, content: bytes | None) -> None:
     if content is None:
         return
     assert process.stdin is not None

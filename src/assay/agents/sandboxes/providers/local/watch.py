@@ -99,6 +99,11 @@ class DiskWatch:
         """Whether there was more than there may be when it was counted last, also where borne."""
         return max(self._used[0], self._used[1] * SMALLEST_FILE) > self._limit
 
+    def start_empty(self) -> None:
+        """Nothing is in the folder yet: what is taken of the file system from now on counts."""
+        self._used, self._left = (0, 0), self._room()
+        self._due = time.monotonic() + _OFTEN_ENOUGH
+
     def begin(self) -> None:
         """A command begins: what the machine has left now is no fault of it."""
         self._spare = -1
