@@ -2,7 +2,8 @@
 
 uvloop forks for each, and the pages of a server of some hundred megabytes are copied with that: it
 takes 20 ms, in which nothing else goes on. `subprocess` lends its memory to the child until that is
-the program (vfork), which takes one.
+the program (vfork), which takes one. Their output is a pipe, as in a shell, and not a socket, which
+no program can open as /dev/stdout.
 """
 
 import asyncio
@@ -10,12 +11,90 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
+from typing import IO
+
+_PIECE = 64 * 1024
+
+
+class _End:
+    """One end of a pipe, which is waited for by the loop that runs.
+
+    Not by the loop's own transports: uvloop's close a descriptor twice, and by the second time it
+    may be another one, which a thread has opened.
+    """
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        assert isinstance(pipe, FileIO)
+        self._pipe = pipe
+        os.set_blocking(pipe.fileno(), False)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._pipe.close()
+
+    @contextlib.contextmanager
+    def _turns(
+        self, add: Callable[..., object], remove: Callable[[int], object]
+    ) -> Iterator[asyncio.Event]:
+        """An event that is set whenever there is something to do."""
+        descriptor, ready = self._pipe.fileno(), asyncio.Event()
+        add(descriptor, ready.set)
+        try:
+            yield ready
+        finally:
+            remove(descriptor)
+
+
+class Source(_End):
+    """What a program writes."""
+
+    async def read(self, size: int) -> bytes:
+        """What comes next, up to `size` bytes; nothing at the end."""
+        # A program that only writes would else leave the loop no time for anything beside.
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        piece = self._pipe.read(size)
+        if piece is None:
+            with self._turns(loop.add_reader, loop.remove_reader) as ready:
+                while piece is None:
+                    await ready.wait()
+                    ready.clear()
+                    piece = self._pipe.read(size)
+        return piece
+
+    async def read_all(self) -> bytes:
+        """Everything up to the end."""
+        content = bytearray()
+        while piece := await self.read(_PIECE):
+            content += piece
+        return bytes(content)
+
+
+class Sink(_End):
+    """What a program reads."""
+
+    async def write(self, content: bytes) -> None:
+        """Write all of it, as fast as the program reads.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        loop = asyncio.get_running_loop()
+        left = memoryview(content)
+        left = left[self._pipe.write(left) or 0 :]
+        if left:
+            with self._turns(loop.add_writer, loop.remove_writer) as ready:
+                while left:
+                    await ready.wait()
+                    ready.clear()
+                    left = left[self._pipe.write(left) or 0 :]
 
 
 class Program:
-    """A program that runs, with the face of `asyncio.subprocess.Process`.
+    """A program that runs.
 
     Attributes:
         pid: its number, also that of its group.
@@ -25,15 +104,15 @@ class Program:
     """
 
     def __init__(self, started: subprocess.Popen[bytes]) -> None:
-        """Watch over a program that was started in this moment."""
+        """Watch over a program that was started in this moment; in the loop that runs."""
+        assert started.stdout is not None
         self.pid = started.pid
-        self.stdin: asyncio.StreamWriter | None = None
-        self.stdout = asyncio.StreamReader()
-        self.stderr: asyncio.StreamReader | None = None
+        self.stdin = None if started.stdin is None else Sink(started.stdin)
+        self.stdout = Source(started.stdout)
+        self.stderr = None if started.stderr is None else Source(started.stderr)
         self._started = started
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._transports: list[asyncio.BaseTransport] = []
         self._watch()
 
     @property
@@ -51,28 +130,10 @@ class Program:
             self._started.kill()
 
     def close(self) -> None:
-        """Let go of its streams."""
-        for transport in self._transports:
-            transport.close()
-
-    async def connect(self) -> None:
-        """Open the streams; for `start_program`."""
-        loop, started = self._loop, self._started
-        assert started.stdout is not None
-        await self._read(started.stdout, self.stdout)
-        if started.stderr is not None:
-            self.stderr = asyncio.StreamReader()
-            await self._read(started.stderr, self.stderr)
-        if started.stdin is not None:
-            protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-            transport, _ = await loop.connect_write_pipe(lambda: protocol, started.stdin)
-            self._transports.append(transport)
-            self.stdin = asyncio.StreamWriter(transport, protocol, None, loop)
-
-    async def _read(self, pipe: object, stream: asyncio.StreamReader) -> None:
-        protocol = asyncio.StreamReaderProtocol(stream)
-        transport, _ = await self._loop.connect_read_pipe(lambda: protocol, pipe)
-        self._transports.append(transport)
+        """Let go of its pipes, which nobody waits for any more."""
+        for end in (self.stdin, self.stdout, self.stderr):
+            if end is not None:
+                end.close()
 
     def _watch(self) -> None:
         try:
@@ -94,7 +155,7 @@ class Program:
             self._loop.call_soon_threadsafe(self._ended.set_result, code)
 
 
-async def start_program(
+def start_program(
     *arguments: str,
     env: Mapping[str, str],
     cwd: Path | str,
@@ -115,32 +176,16 @@ async def start_program(
     Raises:
         OSError, ValueError: it cannot be started, as `subprocess` says.
     """
-    program = Program(_start(arguments, env, cwd, stdin, stderr, pass_fds))
-    try:
-        await program.connect()
-    except BaseException:
-        program.kill()
-        program.close()
-        raise
-    return program
-
-
-def _start(
-    arguments: Sequence[str],
-    env: Mapping[str, str],
-    cwd: Path | str,
-    stdin: bool,
-    stderr: int,
-    pass_fds: Sequence[int],
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  # no shell; whoever calls says which program
-        arguments,
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env=env,
-        cwd=cwd,
-        pass_fds=pass_fds,
-        start_new_session=True,
-        bufsize=0,
+    return Program(
+        subprocess.Popen(  # noqa: S603  # no shell; whoever calls says which program
+            arguments,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=env,
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
+            bufsize=0,
+        )
     )

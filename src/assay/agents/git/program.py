@@ -18,7 +18,7 @@ from typing import Self
 
 from assay.agents.git.errors import GitFailed, GitTimeout
 from assay.core.errors import SetupError
-from assay.core.programs import Program, start_program
+from assay.core.programs import Program, Source, start_program
 
 QUICK_SECONDS = 30.0
 LONG_SECONDS = 900.0
@@ -146,7 +146,7 @@ class Git:
         await asyncio.to_thread(self._home.mkdir, parents=True, exist_ok=True)
         place = ["--git-dir", str(at)] if at else []
         try:
-            process = await start_program(
+            process = start_program(
                 "git",
                 *place,
                 *arguments,
@@ -207,13 +207,12 @@ async def _feed(process: Program, content: bytes | None) -> None:
     if content is None:
         return
     assert process.stdin
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(content)
-        await process.stdin.drain()
-        process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):
+        await process.stdin.write(content)
+    process.stdin.close()
 
 
-async def _collect(stream: asyncio.StreamReader | None) -> bytes:
+async def _collect(stream: Source | None) -> bytes:
     """What comes, up to the limit; the rest is read and dropped, so that nobody waits for us."""
     assert stream
     pieces, length = [], 0

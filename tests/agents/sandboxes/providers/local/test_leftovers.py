@@ -118,7 +118,7 @@ async def test_destroying_ends_what_has_not_become_a_sandbox_yet(
     )
     os.pwrite(fds["args"], making.read, 0)
     os.pwrite(fds["seccomp"], program(), 0)
-    bubblewrap = await start_program(
+    bubblewrap = start_program(
         *making.arguments,
         env=making.environment,
         cwd="/",

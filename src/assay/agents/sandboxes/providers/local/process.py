@@ -57,14 +57,15 @@ class Confined:
             os.setpriority(os.PRIO_PROCESS, self.init, min(19, own + _NICE))
         with contextlib.suppress(BrokenPipeError):
             os.write(self.go, b"!")
-        # That alone would let it begin too where the server dies. And if it did before this line
-        # comes, nothing would tell the sandbox of it, and nobody would ever end it.
+        # That alone would let it begin too where the server dies. And who dies before the sandbox
+        # says that it is there leaves one that knows nothing of it, and runs for ever.
         said = await self.process.stdout.read(len(READY))
         if said != READY:
             self._said = said
             return
         assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
+        with contextlib.suppress(BrokenPipeError):
+            await self.process.stdin.write(b"\n")
         if not self.stdin:
             self.process.stdin.close()
 
@@ -168,14 +169,14 @@ async def _launch(
     info: int,
     quiet: bool,
 ) -> tuple[Program, int | None]:
-    process = await _spawn(call, tuple(fds.values()), quiet=quiet)
+    process = _spawn(call, tuple(fds.values()), quiet=quiet)
     descriptors.close(*fds.values())
     return process, await _first_process(info)
 
 
-async def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Program:
+def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Program:
     try:
-        return await start_program(
+        return start_program(
             *call.arguments,
             env=call.environment,
             cwd="/",
@@ -205,7 +206,7 @@ async def _first_process(info: int) -> int | None:
 
 
 async def _reason(process: Program) -> str:
-    said = (await process.stdout.read(1000)).decode(errors="replace").strip()
+    said = (await process.stdout.read_all())[:1000].decode(errors="replace").strip()
     return f"bubblewrap cannot make a sandbox ({said or 'it says nothing'}). {MENDS}"
 
 

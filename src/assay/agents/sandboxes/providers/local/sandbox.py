@@ -248,7 +248,7 @@ class LocalSandbox:
 
         async with start(make, stdin=False, quiet=True) as running:
             await running.begin()
-            return await running.process.stdout.read()
+            return await running.process.stdout.read_all()
 
     async def _check_there(self) -> None:
         if not await asyncio.to_thread((self._folder / "work").is_dir):
@@ -314,9 +314,6 @@ async def _feed(process: Program, content: bytes | None) -> None:
     if content is None:
         return
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        for start_at in range(0, len(content), _PIECE):
-            process.stdin.write(content[start_at : start_at + _PIECE])
-            await process.stdin.drain()
-        process.stdin.close()
-        await process.stdin.wait_closed()
+    with contextlib.suppress(BrokenPipeError):
+        await process.stdin.write(content)
+    process.stdin.close()
