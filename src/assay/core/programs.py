@@ -31,6 +31,10 @@ class _End:
         self._pipe = pipe
         os.set_blocking(pipe.fileno(), False)
 
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._pipe.fileno()
+
     def close(self) -> None:
         """Let go of it."""
         self._pipe.close()
@@ -40,7 +44,7 @@ class _End:
         self, add: Callable[..., object], remove: Callable[[int], object]
     ) -> Iterator[asyncio.Event]:
         """An event that is set whenever there is something to do."""
-        descriptor, ready = self._pipe.fileno(), asyncio.Event()
+        descriptor, ready = self.fileno(), asyncio.Event()
         add(descriptor, ready.set)
         try:
             yield ready

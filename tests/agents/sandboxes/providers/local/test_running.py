@@ -30,6 +30,29 @@ async def test_a_command_gets_what_it_is_given(sandbox: LocalSandbox) -> None:
     assert (ran.timed_out, ran.limit, ran.dropped_bytes) == (False, None, 0)
 
 
+async def test_the_streams_can_be_opened_by_their_names(sandbox: LocalSandbox) -> None:
+    script = "cat /dev/stdin; echo one >/dev/stdout; echo two | tee /dev/stderr"
+    ran = await sandbox.run(Command(("sh", "-c", script), stdin=b"zero\n"))
+    assert ran.output == b"zero\none\ntwo\ntwo\n"
+
+
+async def test_many_short_commands_leave_nothing_open(sandbox: LocalSandbox) -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def short() -> None:
+        await sandbox.run(Command(("true",)))
+
+    await short()
+    before = opened()
+    # They end in the moment in which they are looked at first.
+    for _ in range(30):
+        await asyncio.gather(*(short() for _ in range(8)))
+    async with asyncio.timeout(10):
+        while opened() > before:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_signal_is_128_and_its_number(sh: Sh) -> None:
     assert (await sh("kill -SEGV $$")).exit_code == 128 + 11
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from assay.agents.sandboxes.providers.local import seccomp
-from assay.agents.sandboxes.providers.local.bubblewrap import READY, Call
+from assay.agents.sandboxes.providers.local.bubblewrap import READY, UNPRIVILEGED, Call
 from assay.agents.sandboxes.providers.types import SandboxUnusable
 from assay.core.errors import Invalid
 from assay.core.programs import Program, start_program
@@ -176,7 +176,7 @@ async def _launch(
 
 def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Program:
     try:
-        return start_program(
+        program = start_program(
             *call.arguments,
             env=call.environment,
             cwd="/",
@@ -186,6 +186,12 @@ def _spawn(call: Call, fds: tuple[int, ...], *, quiet: bool) -> Program:
         )
     except (ValueError, OSError) as error:
         raise Invalid(f"The command cannot be started: {error}.") from None
+    if os.geteuid() == 0:
+        # Else a command could use them, but not open them as /dev/stdin and /dev/stdout.
+        for pipe in (program.stdin, program.stdout):
+            assert pipe is not None
+            os.fchown(pipe.fileno(), UNPRIVILEGED, UNPRIVILEGED)
+    return program
 
 
 async def _first_process(info: int) -> int | None:

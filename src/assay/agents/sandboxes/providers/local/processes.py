@@ -4,8 +4,10 @@ The name of a process is for the process to choose, and stands in the same file 
 ends at a line feed only, of which there is none in a name.
 """
 
+import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,32 +36,34 @@ class Processes:
         self._root = f"/proc/{running.init}/root/proc"
         self._folder = -1
         self._closed = False
+        self._in_use = threading.Lock()
 
     def close(self) -> None:
-        """Let go of the sandbox's /proc; who still looks, in another thread, sees nothing."""
+        """Let go of the sandbox's /proc; who still looks, in another thread, does so at the end."""
         self._closed = True
-        if self._folder >= 0:
-            os.close(self._folder)
-            self._folder = -1
+        self._let_go()
 
     def look(self) -> tuple[int, int]:
         """How many processes and threads there are, and what they hold in memory at most: bytes."""
-        number = memory = 0
-        for pid in self._pids():
-            status = self._read(f"{pid}/status")
-            # The first process is ours; only its memory counts, which a debugger can fill.
-            if status and pid != _INIT:
-                number += max(1, _sum(status, ("Threads:",)) // _KIB)
-            memory += _sum(status, _ROUGH) + self._open_files(pid, status)
-        return number, memory + self._sockets() + self._files_in_memory()
+        number = 0
+        with self._looking():
+            memory = self._sockets() + self._files_in_memory()
+            for pid in self._pids():
+                status = self._read(f"{pid}/status")
+                # The first process is ours; only its memory counts, which a debugger can fill.
+                if status and pid != _INIT:
+                    number += max(1, _sum(status, ("Threads:",)) // _KIB)
+                memory += _sum(status, _ROUGH) + self._open_files(pid, status)
+        return number, memory
 
     def memory(self) -> int:
         """What all processes hold in memory, in bytes; what they share is counted once."""
-        memory = self._sockets() + self._files_in_memory()
-        for pid in self._pids():
-            status = self._read(f"{pid}/status")
-            memory += _sum(self._read(f"{pid}/smaps_rollup"), _CAREFUL)
-            memory += _sum(status, ("VmPTE:",)) + self._open_files(pid, status)
+        with self._looking():
+            memory = self._sockets() + self._files_in_memory()
+            for pid in self._pids():
+                status = self._read(f"{pid}/status")
+                memory += _sum(self._read(f"{pid}/smaps_rollup"), _CAREFUL)
+                memory += _sum(status, ("VmPTE:",)) + self._open_files(pid, status)
         return memory
 
     def nameless(self, device: int) -> dict[int, int]:
@@ -67,17 +71,31 @@ class Processes:
 
         Those that are only mapped into memory can be seen where the server is root.
         """
-        found = {}
-        for pid in self._pids():
-            for kind in ("fd", "map_files"):
-                for name in self._names(f"{pid}/{kind}"):
-                    try:
-                        seen = os.stat(f"{pid}/{kind}/{name}", dir_fd=self._folder)
-                    except OSError:
-                        continue
-                    if seen.st_dev == device and not seen.st_nlink and stat.S_ISREG(seen.st_mode):
-                        found[seen.st_ino] = seen.st_blocks * 512
-        return found
+        with self._looking():
+            held = [each for pid in self._pids() for each in self._held(pid)]
+        return {
+            each.st_ino: each.st_blocks * 512
+            for each in held
+            if each.st_dev == device and not each.st_nlink and stat.S_ISREG(each.st_mode)
+        }
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Keep the sandbox's /proc, whose descriptor would soon be another one's, for a look."""
+        try:
+            with self._in_use:
+                yield
+        finally:
+            if self._closed:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        # Whoever has it looks after this too, when it has done.
+        if self._in_use.acquire(blocking=False):
+            if self._folder >= 0:
+                os.close(self._folder)
+                self._folder = -1
+            self._in_use.release()
 
     def _sockets(self) -> int:
         """What the sockets of the command may hold in the kernel, where no process has it."""
@@ -104,6 +122,13 @@ class Processes:
         finally:
             os.close(folder)
         return (found.f_files - found.f_ffree) * _FILE_IN_MEMORY
+
+    def _held(self, pid: str) -> Iterator[os.stat_result]:
+        """What a process has open, and mapped into memory."""
+        for kind in ("fd", "map_files"):
+            for name in self._names(f"{pid}/{kind}"):
+                with contextlib.suppress(OSError):
+                    yield os.stat(f"{pid}/{kind}/{name}", dir_fd=self._folder)
 
     def _open_files(self, pid: str, status: bytes) -> int:
         try:
