@@ -7,8 +7,8 @@ import pytest
 from tests.client.conftest import Connect
 from tests.events.served import Server
 
-from assay.client import AsyncClient, Conflict, Invalid, TimedOut
-from assay.consults.requests.models import RequestStatus
+from assay.client import AsyncClient, Conflict, Invalid, NotFound, TimedOut
+from assay.consults.requests.models import Priority, RequestStatus
 from assay.identity.actor import Role, Scope
 
 
@@ -56,6 +56,30 @@ async def test_a_question_and_its_answer(asker: AsyncClient, reviewer: AsyncClie
     assert len(events) >= 2
     found = [each.id async for each in asker.requests.list(status="answered", priority="high")]
     assert asked.id in found
+
+
+async def test_a_question_that_goes_to_others(
+    asker: AsyncClient, reviewer: AsyncClient, guarded: Server
+) -> None:
+    other = await guarded.installation.person(Role.reviewer)
+    asked = await asker.requests.create("Whose is it?", "text", priority="low")
+    assigned = await asker.requests.assign(asked.id, assignees=[other.email])
+    assert list(assigned.assignee_ids) == [str(other.id)]
+    with pytest.raises(NotFound):
+        await reviewer.requests.respond(asked.id, "Mine")
+    with pytest.raises(Invalid):
+        await asker.requests.assign(asked.id, assignees=["nobody@example.com"])
+    with pytest.raises(Invalid) as caught:
+        await asker.requests.escalate(asked.id)
+    assert caught.value.code == "nobody_to_escalate_to"
+    escalated = await asker.requests.escalate(
+        asked.id, escalate_to_role="reviewer", reason="They are away"
+    )
+    assert escalated.priority is Priority.medium
+    assert (await reviewer.requests.respond(asked.id, "Mine")).response == "Mine"
+    anybody = await asker.requests.create("And this?", "text", assignees=[other.email])
+    free = await asker.requests.assign(anybody.id, assignee_role="reviewer")
+    assert (free.assignee_ids, free.assignee_role) == ([], Role.reviewer)
 
 
 async def test_a_question_that_is_taken_back(asker: AsyncClient) -> None:

@@ -11,16 +11,22 @@ from tests.client.conftest import Place
 
 from assay.client import AsyncClient, Invalid, NotFound, TimedOut
 from assay.client.options import (
+    Changes,
+    DatasetChanges,
     DatasetOptions,
     ImportOptions,
+    ItemChanges,
+    PromptChanges,
     RequestOptions,
     RunOptions,
     VersionOptions,
 )
 from assay.consults.requests.schemas import RequestCreate
 from assay.playground.datasets.imports.schemas import ImportParameters
-from assay.playground.datasets.items.schemas import ItemCreate
-from assay.playground.datasets.schemas import DatasetCreate
+from assay.playground.datasets.items.schemas import ItemCreate, ItemUpdate
+from assay.playground.datasets.schemas import DatasetCreate, DatasetUpdate
+from assay.playground.projects.schemas import ProjectUpdate, UseCaseUpdate
+from assay.playground.prompts.schemas import PromptUpdate
 from assay.playground.prompts.versions.schemas import VersionCreate
 from assay.playground.runs.models import RunStatus
 from assay.playground.runs.schemas import EvalRunCreate, EvalRunResume, ModelEntry
@@ -51,6 +57,36 @@ async def test_projects_and_use_cases(assay: AsyncClient) -> None:
     assert (caught.value.status, caught.value.code) == (404, "not_found")
     assert caught.value.request_id
     assert caught.value.request_id in str(caught.value)
+
+
+async def test_what_is_said_is_changed_and_the_rest_stays(assay: AsyncClient, place: Place) -> None:
+    project = await assay.projects.create("Support", description="All bots")
+    renamed = await assay.projects.update(project.id, name="Service")
+    assert (renamed.name, renamed.description) == ("Service", "All bots")
+    use_case = await assay.use_cases.create(project.id, "Sort", description="By hand")
+    bare = await assay.use_cases.update(use_case.id, description=None)
+    assert (bare.name, bare.description) == ("Sort", None)
+    prompt = await assay.prompts.create(use_case.id, "Intent", tags=["a"])
+    assert (await assay.prompts.update(prompt.id, tags=["b", "c"])).tags == ["b", "c"]
+    dataset = await assay.datasets.create(use_case.id, "March", input_schema={"type": "object"})
+    changed = await assay.datasets.update(dataset.id, name="April", input_schema=None)
+    assert (changed.name, changed.input_schema) == ("April", None)
+    with pytest.raises(Invalid) as caught:
+        await assay.datasets.update(dataset.id, name="")
+    assert [fault.place for fault in caught.value.errors] == ["body.name"]
+
+
+async def test_an_item_is_changed_and_deleted(assay: AsyncClient, place: Place) -> None:
+    dataset = await assay.datasets.create(place.use_case_id, "March")
+    (item,) = await assay.datasets.items.add(
+        dataset.id, [{"input": {"text": "Hi"}, "expected_output": "greeting"}]
+    )
+    changed = await assay.datasets.items.update(item.id, expected_output=None)
+    assert (changed.input, changed.expected_output) == ({"text": "Hi"}, None)
+    assert await assay.datasets.items.get(item.id) == changed
+    await assay.datasets.items.delete(item.id)
+    with pytest.raises(NotFound):
+        await assay.datasets.items.get(item.id)
 
 
 async def test_lists_go_on_over_pages(assay: AsyncClient, place: Place) -> None:
@@ -243,6 +279,11 @@ async def test_files(assay: AsyncClient, tmp_path: Path) -> None:
         (ImportOptions, ImportParameters, set()),
         (RunOptions, EvalRunCreate, {"prompt_version_id", "dataset_id", "models"}),
         (RequestOptions, RequestCreate, {"title", "kind"}),
+        (Changes, ProjectUpdate, set()),
+        (Changes, UseCaseUpdate, set()),
+        (PromptChanges, PromptUpdate, set()),
+        (DatasetChanges, DatasetUpdate, set()),
+        (ItemChanges, ItemUpdate, set()),
     ],
 )
 def test_options_are_those_of_the_api(options: type, schema: type, given: set[str]) -> None:

@@ -16,6 +16,36 @@ AnyModel = str | ModelEntry | Json
 AnyFormat = FileFormat | Literal["csv", "jsonl"]
 
 
+class Changes(TypedDict, total=False):
+    """What can be changed in most things; what is not said stays as it is."""
+
+    name: str
+    description: str | None
+
+
+class PromptChanges(Changes, total=False):
+    """What can be changed in a prompt."""
+
+    tags: Sequence[str]
+
+
+class DatasetChanges(Changes, total=False):
+    """What can be changed in a dataset; None takes it away."""
+
+    input_schema: Json | None
+    expected_output_schema: Json | None
+    default_assertions: Sequence[Json] | None
+
+
+class ItemChanges(TypedDict, total=False):
+    """What can be changed in an item; None takes it away."""
+
+    input: Json
+    expected_output: Any
+    assertions: Sequence[Json] | None
+    metadata: Json | None
+
+
 class VersionOptions(TypedDict, total=False):
     """What a version of a prompt can have beside its template."""
 

@@ -7,9 +7,16 @@ from assay.client.asynchronous.resource import AsyncResource
 from assay.client.asynchronous.saving import async_save
 from assay.client.asynchronous.transport import AsyncTransport
 from assay.client.concurrency import async_blocks
-from assay.client.options import AnyFormat, DatasetOptions, ImportOptions, NewItem
+from assay.client.options import (
+    AnyFormat,
+    DatasetChanges,
+    DatasetOptions,
+    ImportOptions,
+    ItemChanges,
+    NewItem,
+)
 from assay.client.payloads import Source, Target, format_of, opened
-from assay.client.wire import Call, Id, at, post
+from assay.client.wire import Call, Id, at, patch, post
 from assay.playground.datasets.imports.schemas import ImportReport
 from assay.playground.datasets.items.schemas import ItemRead
 from assay.playground.datasets.schemas import DatasetRead
@@ -51,6 +58,22 @@ class AsyncItems(AsyncResource):
             made = [*made, *await self._transport.read_list(ItemRead, call)]
         return made
 
+    async def get(self, item_id: Id) -> ItemRead:
+        """Read an item."""
+        return await self._transport.read(ItemRead, Call("GET", at("dataset-items", item_id)))
+
+    async def update(self, item_id: Id, **changes: Unpack[ItemChanges]) -> ItemRead:
+        """Change what is said; the rest stays as it is, and so do earlier versions.
+
+        Raises:
+            Invalid: it would not fit the schemas of its dataset.
+        """
+        return await self._transport.read(ItemRead, patch(at("dataset-items", item_id), changes))
+
+    async def delete(self, item_id: Id) -> None:
+        """Delete an item; runs that saw it, and earlier versions of the dataset, keep it."""
+        await self._transport.send(Call("DELETE", at("dataset-items", item_id)))
+
 
 class AsyncDatasets(AsyncResource):
     """`client.datasets`."""
@@ -75,6 +98,10 @@ class AsyncDatasets(AsyncResource):
     async def get(self, dataset_id: Id) -> DatasetRead:
         """Read a dataset."""
         return await self._transport.read(DatasetRead, Call("GET", at("datasets", dataset_id)))
+
+    async def update(self, dataset_id: Id, **changes: Unpack[DatasetChanges]) -> DatasetRead:
+        """Change what is said; the rest stays as it is. New schemas hold for what comes later."""
+        return await self._transport.read(DatasetRead, patch(at("datasets", dataset_id), changes))
 
     async def delete(self, dataset_id: Id) -> None:
         """Delete a dataset with its items and the runs on it."""

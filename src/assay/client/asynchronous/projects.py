@@ -1,9 +1,11 @@
 """Projects and their use cases."""
 
 from collections.abc import AsyncIterator
+from typing import Unpack
 
 from assay.client.asynchronous.resource import AsyncResource
-from assay.client.wire import Call, Id, at, given, post
+from assay.client.options import Changes
+from assay.client.wire import Call, Id, at, given, patch, post
 from assay.playground.projects.schemas import ProjectRead, UseCaseRead
 
 
@@ -22,6 +24,10 @@ class AsyncProjects(AsyncResource):
     async def get(self, project_id: Id) -> ProjectRead:
         """Read a project."""
         return await self._transport.read(ProjectRead, Call("GET", at("projects", project_id)))
+
+    async def update(self, project_id: Id, **changes: Unpack[Changes]) -> ProjectRead:
+        """Change what is said; the rest stays as it is."""
+        return await self._transport.read(ProjectRead, patch(at("projects", project_id), changes))
 
     async def delete(self, project_id: Id) -> None:
         """Delete a project with everything in it."""
@@ -47,6 +53,10 @@ class AsyncUseCases(AsyncResource):
     async def get(self, use_case_id: Id) -> UseCaseRead:
         """Read a use case."""
         return await self._transport.read(UseCaseRead, Call("GET", at("use-cases", use_case_id)))
+
+    async def update(self, use_case_id: Id, **changes: Unpack[Changes]) -> UseCaseRead:
+        """Change what is said; the rest stays as it is."""
+        return await self._transport.read(UseCaseRead, patch(at("use-cases", use_case_id), changes))
 
     async def delete(self, use_case_id: Id) -> None:
         """Delete a use case with its prompts, datasets and runs."""

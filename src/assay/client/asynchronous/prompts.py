@@ -7,8 +7,8 @@ from assay.client.asynchronous.prompt_cache import AsyncPromptCache
 from assay.client.asynchronous.resource import AsyncResource
 from assay.client.asynchronous.transport import AsyncTransport
 from assay.client.fetched import FetchedPrompt, Template, Wanted, fallback_prompt, template_fields
-from assay.client.options import VersionOptions
-from assay.client.wire import Call, Id, at, given, post
+from assay.client.options import PromptChanges, VersionOptions
+from assay.client.wire import Call, Id, at, given, patch, post
 from assay.playground.prompts.schemas import PromptRead
 from assay.playground.prompts.versions.schemas import MessageRead, RenderResult, VersionRead
 
@@ -88,6 +88,10 @@ class AsyncPrompts(AsyncResource):
     async def get(self, prompt_id: Id) -> PromptRead:
         """Read a prompt."""
         return await self._transport.read(PromptRead, Call("GET", at("prompts", prompt_id)))
+
+    async def update(self, prompt_id: Id, **changes: Unpack[PromptChanges]) -> PromptRead:
+        """Change what is said; the rest stays as it is. Its text changes with a new version."""
+        return await self._transport.read(PromptRead, patch(at("prompts", prompt_id), changes))
 
     async def delete(self, prompt_id: Id) -> None:
         """Delete a prompt with its versions and their runs."""

@@ -1,6 +1,6 @@
 """Requests to people."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import repeat
 from typing import Any, Literal, Unpack
 from uuid import uuid4
@@ -23,6 +23,7 @@ HELD_SECONDS = 50.0
 SENT_SECONDS = 10.0
 
 AnyKind = Literal["approve", "choose", "text", "form"]
+AnyRole = Literal["reviewer", "editor", "admin"]
 
 
 class AsyncRequests(AsyncResource):
@@ -119,6 +120,46 @@ class AsyncRequests(AsyncResource):
         return await self._transport.read(
             RequestRead, post(at("requests", request_id, "cancel"), body)
         )
+
+    async def assign(
+        self, request_id: Id, *, assignees: Sequence[str] = (), assignee_role: AnyRole | None = None
+    ) -> RequestRead:
+        """Say who is to answer from now on, in place of who was.
+
+        Args:
+            request_id: the request.
+            assignees: ids or addresses; with no role either, any reviewer may answer.
+            assignee_role: all who have it, or more.
+
+        Raises:
+            Invalid: somebody named may not answer it.
+        """
+        body = {"assignees": assignees, **given(assignee_role=assignee_role)}
+        call = post(at("requests", request_id, "assign"), body)
+        return await self._transport.read(RequestRead, call)
+
+    async def escalate(
+        self,
+        request_id: Id,
+        *,
+        escalate_to: Sequence[str] = (),
+        escalate_to_role: AnyRole | None = None,
+        reason: str | None = None,
+    ) -> RequestRead:
+        """Let more people answer, and raise the priority by a step.
+
+        Args:
+            request_id: the request.
+            escalate_to: ids or addresses; with no role either, whom the asker named for that.
+            escalate_to_role: all who have it, or more.
+            reason: which is kept with the request's events.
+
+        Raises:
+            Invalid: somebody named may not answer it, or nobody is named.
+        """
+        to = given(escalate_to_role=escalate_to_role, reason=reason)
+        call = post(at("requests", request_id, "escalate"), {"escalate_to": escalate_to, **to})
+        return await self._transport.read(RequestRead, call)
 
     async def comment(self, request_id: Id, text: str) -> CommentRead:
         """Say something about a request to its reviewers and its asker."""

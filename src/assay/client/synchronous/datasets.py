@@ -6,12 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Unpack
 
 from assay.client.concurrency import blocks
-from assay.client.options import AnyFormat, DatasetOptions, ImportOptions, NewItem
+from assay.client.options import (
+    AnyFormat,
+    DatasetChanges,
+    DatasetOptions,
+    ImportOptions,
+    ItemChanges,
+    NewItem,
+)
 from assay.client.payloads import Source, Target, format_of, opened
 from assay.client.synchronous.resource import Resource
 from assay.client.synchronous.saving import save
 from assay.client.synchronous.transport import Transport
-from assay.client.wire import Call, Id, at, post
+from assay.client.wire import Call, Id, at, patch, post
 from assay.playground.datasets.imports.schemas import ImportReport
 from assay.playground.datasets.items.schemas import ItemRead
 from assay.playground.datasets.schemas import DatasetRead
@@ -53,6 +60,22 @@ class Items(Resource):
             made = [*made, *self._transport.read_list(ItemRead, call)]
         return made
 
+    def get(self, item_id: Id) -> ItemRead:
+        """Read an item."""
+        return self._transport.read(ItemRead, Call("GET", at("dataset-items", item_id)))
+
+    def update(self, item_id: Id, **changes: Unpack[ItemChanges]) -> ItemRead:
+        """Change what is said; the rest stays as it is, and so do earlier versions.
+
+        Raises:
+            Invalid: it would not fit the schemas of its dataset.
+        """
+        return self._transport.read(ItemRead, patch(at("dataset-items", item_id), changes))
+
+    def delete(self, item_id: Id) -> None:
+        """Delete an item; runs that saw it, and earlier versions of the dataset, keep it."""
+        self._transport.send(Call("DELETE", at("dataset-items", item_id)))
+
 
 class Datasets(Resource):
     """`client.datasets`."""
@@ -75,6 +98,10 @@ class Datasets(Resource):
     def get(self, dataset_id: Id) -> DatasetRead:
         """Read a dataset."""
         return self._transport.read(DatasetRead, Call("GET", at("datasets", dataset_id)))
+
+    def update(self, dataset_id: Id, **changes: Unpack[DatasetChanges]) -> DatasetRead:
+        """Change what is said; the rest stays as it is. New schemas hold for what comes later."""
+        return self._transport.read(DatasetRead, patch(at("datasets", dataset_id), changes))
 
     def delete(self, dataset_id: Id) -> None:
         """Delete a dataset with its items and the runs on it."""

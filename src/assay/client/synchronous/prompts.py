@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
 from assay.client.fetched import FetchedPrompt, Template, Wanted, fallback_prompt, template_fields
-from assay.client.options import VersionOptions
+from assay.client.options import PromptChanges, VersionOptions
 from assay.client.synchronous.prompt_cache import PromptCache
 from assay.client.synchronous.resource import Resource
 from assay.client.synchronous.transport import Transport
-from assay.client.wire import Call, Id, at, given, post
+from assay.client.wire import Call, Id, at, given, patch, post
 from assay.playground.prompts.schemas import PromptRead
 from assay.playground.prompts.versions.schemas import MessageRead, RenderResult, VersionRead
 
@@ -88,6 +88,10 @@ class Prompts(Resource):
     def get(self, prompt_id: Id) -> PromptRead:
         """Read a prompt."""
         return self._transport.read(PromptRead, Call("GET", at("prompts", prompt_id)))
+
+    def update(self, prompt_id: Id, **changes: Unpack[PromptChanges]) -> PromptRead:
+        """Change what is said; the rest stays as it is. Its text changes with a new version."""
+        return self._transport.read(PromptRead, patch(at("prompts", prompt_id), changes))
 
     def delete(self, prompt_id: Id) -> None:
         """Delete a prompt with its versions and their runs."""

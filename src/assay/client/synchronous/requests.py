@@ -2,7 +2,7 @@
 
 """Requests to people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, Literal, Unpack
 from uuid import uuid4
@@ -25,6 +25,7 @@ HELD_SECONDS = 50.0
 SENT_SECONDS = 10.0
 
 AnyKind = Literal["approve", "choose", "text", "form"]
+AnyRole = Literal["reviewer", "editor", "admin"]
 
 
 class Requests(Resource):
@@ -117,6 +118,46 @@ class Requests(Resource):
         """Take a request back; nobody can answer it any more."""
         body = given(reason=reason)
         return self._transport.read(RequestRead, post(at("requests", request_id, "cancel"), body))
+
+    def assign(
+        self, request_id: Id, *, assignees: Sequence[str] = (), assignee_role: AnyRole | None = None
+    ) -> RequestRead:
+        """Say who is to answer from now on, in place of who was.
+
+        Args:
+            request_id: the request.
+            assignees: ids or addresses; with no role either, any reviewer may answer.
+            assignee_role: all who have it, or more.
+
+        Raises:
+            Invalid: somebody named may not answer it.
+        """
+        body = {"assignees": assignees, **given(assignee_role=assignee_role)}
+        call = post(at("requests", request_id, "assign"), body)
+        return self._transport.read(RequestRead, call)
+
+    def escalate(
+        self,
+        request_id: Id,
+        *,
+        escalate_to: Sequence[str] = (),
+        escalate_to_role: AnyRole | None = None,
+        reason: str | None = None,
+    ) -> RequestRead:
+        """Let more people answer, and raise the priority by a step.
+
+        Args:
+            request_id: the request.
+            escalate_to: ids or addresses; with no role either, whom the asker named for that.
+            escalate_to_role: all who have it, or more.
+            reason: which is kept with the request's events.
+
+        Raises:
+            Invalid: somebody named may not answer it, or nobody is named.
+        """
+        to = given(escalate_to_role=escalate_to_role, reason=reason)
+        call = post(at("requests", request_id, "escalate"), {"escalate_to": escalate_to, **to})
+        return self._transport.read(RequestRead, call)
 
     def comment(self, request_id: Id, text: str) -> CommentRead:
         """Say something about a request to its reviewers and its asker."""
