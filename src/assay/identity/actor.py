@@ -20,11 +20,6 @@ class Role(StrEnum):
         """Whether it may all that `other` may."""
         return _ORDER.index(self) >= _ORDER.index(other)
 
-    @property
-    def and_above(self) -> "Sequence[Role]":
-        """It, and the roles that cover it."""
-        return _ORDER[_ORDER.index(self) :]
-
 
 _ORDER: Sequence[Role] = tuple(Role)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.consults.asking import NO, YES, Asker, places
 from tests.identity.people import Installation, Person
+from tests.playground.conftest import Factory
 
 from assay.identity.actor import Role
 
@@ -158,6 +159,27 @@ async def test_who_was_switched_off_counts_no_more(
     assert decided["status"] == "answered"
     # What they said stays on record.
     assert len(decided["responses"]) == 3
+
+
+@pytest.mark.parametrize("left_with", [None, Role.viewer])
+async def test_who_has_left_the_project_counts_no_more(
+    admin: Person, installation: Installation, left_with: Role | None
+) -> None:
+    project = (await Factory(admin.client, installation.database).project())["id"]
+    people = [await installation.person(Role.reviewer) for _ in range(3)]
+    for person in people:
+        await installation.share(admin, project, person, Role.reviewer)
+    first, second, third = map(Asker, people)
+    boss = Asker(admin)
+    request = await boss.ask(quorum=3, rule="majority", project_id=project)
+    await first.answer(request, YES)
+    if left_with is None:
+        left = await admin.client.delete(f"/api/v1/projects/{project}/members/{first.id}")
+        assert left.status_code == 204
+    else:
+        await installation.share(admin, project, people[0], left_with)
+    assert (await second.answer(request, YES))["status"] == "pending"
+    assert (await third.answer(request, YES))["status"] == "answered"
 
 
 async def test_only_who_it_is_assigned_to_may_answer(

@@ -22,7 +22,7 @@ from assay.consults.requests.models import (
     RequestStatus,
     Response,
 )
-from assay.consults.requests.people import still_reviewer
+from assay.consults.requests.people import still_counts
 from assay.consults.requests.quorum import decision
 from assay.consults.requests.schemas import ResponseCreate
 from assay.consults.requests.seeing import may_answer, visible
@@ -133,7 +133,7 @@ async def respond(
             set_={**values, "created_at": func.clock_timestamp()},
         )
     )
-    decided = await _decision(session, request)
+    decided = await _decision(session, sight, request)
     note(session, actor, request, RESPONDED, values)
     if decided is not None:
         request.response, request.decided_by = decided, DecidedBy.reviewers
@@ -141,15 +141,23 @@ async def respond(
     return request
 
 
-async def _decision(session: AsyncSession, request: ConsultationRequest) -> Any | None:
+async def _decision(
+    session: AsyncSession, sight: Sight, request: ConsultationRequest
+) -> Any | None:
     """What the answers given so far decide."""
-    counting = (
-        select(Response.value)
+    given = await session.execute(
+        select(Response.value, User)
         .outerjoin(User, user_of(Response.user_id))
-        .where(Response.request_id == request.id, still_reviewer(Response.user_id))
+        .where(Response.request_id == request.id)
+        .order_by(Response.created_at, Response.id)
+        .execution_options(populate_existing=True)
     )
-    answers = await session.scalars(counting.order_by(Response.created_at, Response.id))
-    return decision(request.rule, request.quorum, request.kind, answers.all())
+    answers = [
+        value
+        for value, user in given.all()
+        if await still_counts(session, sight, user, request.project_id)
+    ]
+    return decision(request.rule, request.quorum, request.kind, answers)
 
 
 async def cancel(

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from assay.core.errors import FieldFault, Invalid
 from assay.identity.actor import LOCAL_USER, Actor, Role
@@ -72,13 +71,37 @@ async def _fault(
         return f"{user.name} is a {user.role}, and viewers answer no requests"
     if project_id is None:
         return None
-    theirs = Actor(str(user.id), user.role)
-    sees = Sight(theirs, await sight.projects_of(session, theirs), sight.projects_of)
+    sees = await _sight_of(session, sight, user)
     if not sees.sees_project(project_id):
         return f"{user.name} does not see the project that the request belongs to"
     if not sees.covers(Role.reviewer, project_id):
         return f"{user.name} is no reviewer in the project that the request belongs to"
     return None
+
+
+async def _sight_of(session: AsyncSession, sight: Sight, user: User) -> Sight:
+    theirs = Actor(str(user.id), user.role)
+    return Sight(theirs, await sight.projects_of(session, theirs), sight.projects_of)
+
+
+async def still_counts(
+    session: AsyncSession, sight: Sight, user: User | None, project_id: UUID | None
+) -> bool:
+    """Whether an answer of this user counts: not switched off, and still a reviewer there.
+
+    Args:
+        session: to look that up.
+        sight: of anybody.
+        user: who answered; `None` for whoever runs the server without signing in.
+        project_id: of the request.
+    """
+    if user is None:
+        return True
+    if not user.is_active or not user.role.covers(Role.reviewer):
+        return False
+    if project_id is None:
+        return True
+    return (await _sight_of(session, sight, user)).covers(Role.reviewer, project_id)
 
 
 async def _users(session: AsyncSession, names: Iterable[str]) -> Mapping[str, User]:
@@ -104,9 +127,3 @@ async def names_of(session: AsyncSession, user_ids: Iterable[str | None]) -> Map
         return {}
     rows = await session.execute(select(User.id, User.name).where(User.id.in_(ids)))
     return {str(user_id): name for user_id, name in rows}
-
-
-def still_reviewer(user_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Whether the answer of this user counts: not switched off, and still a reviewer."""
-    counts = and_(User.is_active, User.role.in_(Role.reviewer.and_above))
-    return or_(user_id == LOCAL_USER, counts)
