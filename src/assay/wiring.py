@@ -206,9 +206,9 @@ class TaskPeople:
 
     async def withdraw(
         self, session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
-    ) -> None:
+    ) -> Sequence[UUID]:
         """Take back what is not decided yet; see `People`."""
-        await withdraw(session, actor, request_ids, reason)
+        return await withdraw(session, actor, request_ids, reason)
 
 
 def _request_of(asked: CellQuestion) -> RequestCreate:

@@ -54,6 +54,6 @@ class People(Protocol):
 
     async def withdraw(
         self, session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
-    ) -> None:
-        """Take back those of the requests that are not decided yet."""
+    ) -> Sequence[UUID]:
+        """Take back those of the requests that are not decided yet; gives them."""
         ...

@@ -140,11 +140,15 @@ def test_questions_and_their_answers_are_shown(shown: Shown) -> None:
     )
     shown.tell("status", status="running", step="push")
     shown.tell("status", status="running", step="push")
+    shown.tell("question", request_id="2", title="Which word?")
+    shown.tell("question", request_id="2", call_id="c", status="cancelled")
     assert shown.lines() == [
         "? Push to main?",
         "The task waits for a person.",
         "! Push to main? -- denied by ada: not on Fridays",
         "-- push",
+        "? Which word?",
+        "! Which word? -- taken back",
     ]
 
 

@@ -196,18 +196,27 @@ async def cancel_task(session: AsyncSession, sight: Sight, task_id: UUID, people
     task = await hold_task(session, sight, task_id)
     if task.status in ENDED:
         raise TaskEnded(f"The task has come to its end already: it is {task.status}.")
+    await _take_back(session, sight.actor, task, people)
     await end_task(session, task, TaskStatus.cancelled)
+    record_task(session, sight.actor, "task.cancelled", task)
+    return task
+
+
+async def _take_back(session: AsyncSession, actor: Actor, task: Task, people: People) -> None:
+    """Ask nobody any more for a task that goes on no more."""
     asked = await session.scalars(
-        select(TaskCall.request_id).where(
-            TaskCall.task_id == task_id,
+        select(TaskCall).where(
+            TaskCall.task_id == task.id,
             TaskCall.request_id.is_not(None),
             TaskCall.decision.is_(None),
         )
     )
-    asked_ids = [request_id for request_id in asked if request_id is not None]
-    await people.withdraw(session, sight.actor, asked_ids, "The task was cancelled")
-    record_task(session, sight.actor, "task.cancelled", task)
-    return task
+    calls = {call.request_id: call.call_id for call in asked if call.request_id is not None}
+    taken = await people.withdraw(session, actor, [*calls], "The task was cancelled")
+    told = (
+        {"request_id": str(each), "call_id": calls[each], "status": "cancelled"} for each in taken
+    )
+    await write_events(session, task.id, *((TaskEventKind.question, each) for each in told))
 
 
 async def end_task(

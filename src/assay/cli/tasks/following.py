@@ -179,10 +179,10 @@ class Following:
 
     def _keep_question(self, event: TaskEvent) -> None:
         request_id = UUID(event.payload["request_id"])
-        if "decision" in event.payload:
-            self._open.pop(request_id, None)
-        else:
+        if "title" in event.payload:
             self._open[request_id] = None
+        else:
+            self._open.pop(request_id, None)
 
     def _bring_questions(self) -> None:
         """Put one open question after the other to people; an end of one put elsewhere ends it."""

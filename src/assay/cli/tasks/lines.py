@@ -97,16 +97,18 @@ class Lines:
 
     def _question(self, payload: Mapping[str, Any]) -> None:
         request_id = payload["request_id"]
-        if "decision" not in payload:
+        if "title" in payload:
             self._titles[request_id] = payload["title"]
             if not self._asks_here:
                 self._print(f"? {payload['title']}", "bold yellow")
             return
-        decision, status = payload["decision"], payload["status"]
+        title, status = self._titles.get(request_id, "A question"), payload["status"]
+        if (decision := payload.get("decision")) is None:
+            self._print(f"! {title} -- taken back", "yellow")
+            return
         who = ", ".join(each for each in payload["by"] if each != LOCAL_USER)
         said = f"{decision['verdict']}{f' by {who}' if who else ''}"
         text = decision["text"] or ("" if status == "answered" else str(status))
-        title = self._titles.get(request_id, "A question")
         self._print(f"! {title} -- {said}{f': {text}' if text else ''}", "yellow")
 
     def _print(self, text: str, style: str = "") -> None:

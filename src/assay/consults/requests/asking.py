@@ -156,8 +156,8 @@ async def _moments(
 
 async def withdraw(
     session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
-) -> None:
-    """Cancel those of some requests that are still pending, for a room that asked them.
+) -> Sequence[UUID]:
+    """Cancel those of some requests that are still pending, for a room that asked them; gives them.
 
     The jobs that they were to wake are not enqueued: who withdraws knows.
     """
@@ -175,3 +175,4 @@ async def withdraw(
         held.request.wakes = None
         endings.append(Ending(held, RequestStatus.cancelled, {"reason": reason}))
     await end(session, actor, *endings)
+    return [ending.held.request.id for ending in endings]

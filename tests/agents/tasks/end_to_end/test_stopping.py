@@ -96,6 +96,10 @@ async def test_a_task_is_cancelled_before_it_begins_and_while_it_waits(
     await board.ask("POST", f"/tasks/{task_id}/cancel", 200)
     request = await board.ask("GET", f"/requests/{request['id']}", 200)
     assert request["status"] == "cancelled"
+    *_, taken_back, last = await board.events(task_id)
+    assert (taken_back["kind"], taken_back["payload"]["status"]) == ("question", "cancelled")
+    assert taken_back["payload"]["request_id"] == request["id"]
+    assert (last["kind"], last["payload"]["status"]) == ("status", "cancelled")
     await until_destroyed(board)
     [agent] = await board.ask("GET", "/agents", 200)
     assert (agent["status"], agent["current_task_id"]) == ("idle", None)
