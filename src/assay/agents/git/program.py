@@ -159,22 +159,22 @@ class Git:
             raise SetupError("There is no program `git`: install it, and start again.") from None
         if limits and sys.platform == "linux":
             _limit(process.pid, limits)
-        try:
-            async with asyncio.timeout(seconds):
-                _, stdout, stderr = await asyncio.gather(
-                    _feed(process, stdin),
-                    _collect(process.stdout),
-                    _collect(process.stderr),
-                )
-                code = await process.wait()
-        except TimeoutError:
-            raise GitTimeout(
-                f"`git {arguments[0]}` was stopped after {seconds:g} seconds."
-            ) from None
-        finally:
-            if process.returncode is None:
-                await asyncio.shield(_stop(process))
-            process.close()
+        with contextlib.closing(process):
+            try:
+                async with asyncio.timeout(seconds):
+                    _, stdout, stderr = await asyncio.gather(
+                        _feed(process, stdin),
+                        _collect(process.stdout),
+                        _collect(process.stderr),
+                    )
+                    code = await process.wait()
+            except TimeoutError:
+                raise GitTimeout(
+                    f"`git {arguments[0]}` was stopped after {seconds:g} seconds."
+                ) from None
+            finally:
+                if process.returncode is None:
+                    await asyncio.shield(_stop(process))
         return Output(arguments[0], code, stdout, stderr.decode(errors="replace"))
 
     def _environment(self, settings: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -26,8 +26,10 @@ def e2b_provider(settings: Settings) -> SandboxProvider:
             "Sandboxes at E2B need the extra `e2b`, which is not installed: "
             "pip install 'assay[e2b]'",
         )
-    # Not at the top: it takes half a second, and the extra may not be there.
-    from assay.agents.sandboxes.providers.e2b.provider import E2BProvider  # noqa: PLC0415
+    # At the top it would take half a second of every start.
+    from assay.agents.sandboxes.providers.e2b.provider import (  # noqa: PLC0415  # an extra
+        E2BProvider,
+    )
 
     return E2BProvider(
         settings.e2b_api_key.get_secret_value(),

@@ -1,15 +1,16 @@
 """A sandbox's own network, which nothing leaves: a socket in it that the server listens on."""
 
 import array
-import asyncio
 import contextlib
+import os
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
+from subprocess import STDOUT
 
 from assay.agents.sandboxes.providers.local import listening
 from assay.agents.sandboxes.providers.types import SandboxUnusable
+from assay.core.programs import start_program
 
 PORT = 3128
 _ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -31,21 +32,22 @@ async def listen_within(pid: int) -> socket.socket:
     with ours:
         with theirs:
             arguments = ("-I", "-S", _PROGRAM, str(pid), str(PORT), str(theirs.fileno()))
-            process = await asyncio.create_subprocess_exec(
+            program = start_program(
                 sys.executable,
                 *arguments,
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                stderr=PIPE,
+                env=os.environ,
                 cwd="/",
+                stdin=False,
+                stderr=STDOUT,
                 pass_fds=(theirs.fileno(),),
             )
-        try:
-            _, said = await process.communicate()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        if process.returncode != 0:
+        with contextlib.closing(program):
+            try:
+                said = await program.stdout.read_all()
+                exit_code = await program.wait()
+            finally:
+                program.kill()
+        if exit_code != 0:
             reason = said.decode(errors="replace").strip().rpartition("\n")[2]
             raise SandboxUnusable(
                 f"The network of a sandbox cannot be entered ({reason}): run the server as a user "

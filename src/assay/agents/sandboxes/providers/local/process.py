@@ -5,9 +5,9 @@ import contextlib
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from subprocess import DEVNULL, STDOUT
 
 from assay.agents.sandboxes.providers.local import seccomp
 from assay.agents.sandboxes.providers.local.bubblewrap import READY, UNPRIVILEGED, Call
@@ -217,8 +217,8 @@ async def _reason(process: Program) -> str:
 
 
 async def _reap(process: Program) -> None:
-    # Nobody may have read what it wrote last, and the pipe has to be empty before it is closed.
-    while await process.stdout.read(_PIECE):
-        pass
-    await process.wait()
-    process.close()
+    with contextlib.closing(process):
+        # Nobody may have read what it wrote last, and it ends when that has gone.
+        while await process.stdout.read(_PIECE):
+            pass
+        await process.wait()
