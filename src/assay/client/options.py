@@ -14,6 +14,7 @@ Json = Mapping[str, Any]
 NewItem = ItemCreate | Json
 AnyModel = str | ModelEntry | Json
 AnyFormat = FileFormat | Literal["csv", "jsonl"]
+AnyRole = Literal["reviewer", "editor", "admin"]
 
 
 class Changes(TypedDict, total=False):
@@ -124,7 +125,7 @@ class RequestOptions(TypedDict, total=False):
     project_id: UUID | str
     agent_id: str
     assignees: Sequence[str]
-    assignee_role: Literal["reviewer", "editor", "admin"]
+    assignee_role: AnyRole
     quorum: int
     rule: Literal["first", "majority", "unanimous"]
     deadline: datetime
@@ -132,7 +133,7 @@ class RequestOptions(TypedDict, total=False):
     default_response: Any
     escalate_after: float
     escalate_to: Sequence[str]
-    escalate_to_role: Literal["reviewer", "editor", "admin"]
+    escalate_to_role: AnyRole
     subject_hash: str
     callback_url: str
     callback_secret: str

@@ -64,6 +64,11 @@ def post(path: str, body: object = None, **headers: str) -> Call:
     return Call("POST", path, headers={**JSON, **named}, content=as_json(body))
 
 
+def put(path: str, body: object) -> Call:
+    """A PUT with a JSON body."""
+    return Call("PUT", path, headers=JSON, content=as_json(body))
+
+
 def patch(path: str, changes: object) -> Call:
     """A PATCH with these changes; what they do not name stays as it is."""
     return Call("PATCH", path, headers=JSON, content=as_json(changes))

@@ -8,7 +8,7 @@ from assay.client.asynchronous.resource import AsyncResource
 from assay.client.asynchronous.transport import AsyncTransport
 from assay.client.fetched import FetchedPrompt, Template, Wanted, fallback_prompt, template_fields
 from assay.client.options import PromptChanges, VersionOptions
-from assay.client.wire import Call, Id, at, given, patch, post
+from assay.client.wire import Call, Id, at, given, patch, post, put
 from assay.playground.prompts.schemas import PromptRead
 from assay.playground.prompts.versions.schemas import MessageRead, RenderResult, VersionRead
 
@@ -103,10 +103,8 @@ class AsyncPrompts(AsyncResource):
         Raises:
             Conflict: the label is protected, and its gate is not met.
         """
-        put = post(at("prompts", prompt_id, "labels", label), {"version_number": version_number})
-        return await self._transport.read(
-            VersionRead, Call("PUT", put.path, headers=put.headers, content=put.content)
-        )
+        call = put(at("prompts", prompt_id, "labels", label), {"version_number": version_number})
+        return await self._transport.read(VersionRead, call)
 
     async def render(self, version_id: Id, variables: Mapping[str, Any]) -> Sequence[MessageRead]:
         """Let the server fill in a version's templates: the messages as a model gets them.

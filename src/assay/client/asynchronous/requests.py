@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from assay.client.asynchronous.resource import AsyncResource
 from assay.client.asynchronous.waiting import async_until_ended
-from assay.client.options import RequestFilters, RequestOptions
+from assay.client.options import AnyRole, RequestFilters, RequestOptions
 from assay.client.wire import Call, Id, at, given, post
 from assay.consults.requests.comments.schemas import CommentRead
 from assay.consults.requests.models import RequestStatus
@@ -23,7 +23,6 @@ HELD_SECONDS = 50.0
 SENT_SECONDS = 10.0
 
 AnyKind = Literal["approve", "choose", "text", "form"]
-AnyRole = Literal["reviewer", "editor", "admin"]
 
 
 class AsyncRequests(AsyncResource):

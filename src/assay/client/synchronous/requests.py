@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any, Literal, Unpack
 from uuid import uuid4
 
-from assay.client.options import RequestFilters, RequestOptions
+from assay.client.options import AnyRole, RequestFilters, RequestOptions
 from assay.client.synchronous.resource import Resource
 from assay.client.synchronous.waiting import until_ended
 from assay.client.wire import Call, Id, at, given, post
@@ -25,7 +25,6 @@ HELD_SECONDS = 50.0
 SENT_SECONDS = 10.0
 
 AnyKind = Literal["approve", "choose", "text", "form"]
-AnyRole = Literal["reviewer", "editor", "admin"]
 
 
 class Requests(Resource):
