@@ -212,6 +212,8 @@ async def _take_back(session: AsyncSession, actor: Actor, task: Task, people: Pe
         )
     )
     calls = {call.request_id: call.call_id for call in asked if call.request_id is not None}
+    if not calls:
+        return
     taken = await people.withdraw(session, actor, [*calls], "The task was cancelled")
     told = (
         {"request_id": str(each), "call_id": calls[each], "status": "cancelled"} for each in taken

@@ -157,9 +157,9 @@ async def _moments(
 async def withdraw(
     session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
 ) -> Sequence[UUID]:
-    """Cancel those of some requests that are still pending, for a room that asked them; gives them.
+    """Cancel those of some requests that are still pending, for a room that asked them.
 
-    The jobs that they were to wake are not enqueued: who withdraws knows.
+    Gives the ids of those. The jobs that they were to wake are not enqueued: who withdraws knows.
     """
     row = ConsultationRequest
     query = (
