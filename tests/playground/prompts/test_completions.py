@@ -182,8 +182,9 @@ async def test_who_hangs_up_ends_the_call_and_nobody_holds_a_connection(
         async with asyncio.timeout(10):
             while not server.counters.in_flight:
                 await asyncio.sleep(0.01)
-            pool = app.state.database.engine.sync_engine.pool
-            assert pool.checkedout() == 0
+            # The event feed may just be reading; the call itself lasts longer than is waited here.
+            while app.state.database.engine.sync_engine.pool.checkedout():
+                await asyncio.sleep(0.01)
             hang_up.set()
             await request
             while server.counters.in_flight:
