@@ -126,6 +126,29 @@ async def test_one_that_was_made_by_a_worker_that_died_is_taken_up(
     assert await desk.seconds_left() > 900
 
 
+@pytest.mark.parametrize("provider", ["local", "e2b"])
+async def test_taking_one_up_ends_what_still_runs_in_it(
+    own_database: Database, sandboxes: Sandboxes, provider: str
+) -> None:
+    desk = await Desk.make(own_database, provider)
+    left = await sandboxes.make(own_database, desk.task, desk.agent, LIMITS)
+    began = asyncio.Event()
+
+    async def take(_piece: bytes) -> None:
+        began.set()
+
+    script = "echo began; setsid sleep 1006.5 & sleep 1006.5"
+    running = asyncio.create_task(left.run(Command(("bash", "-c", script)), take))
+    await asyncio.wait_for(began.wait(), 20)
+    sandbox = await sandboxes.reopen(own_database, desk.task, LIMITS)
+    look = "grep -ls '1006[.]5' /proc/[0-9]*/cmdline"
+    assert (await sandbox.run(Command(("bash", "-c", look)))).output == b""
+    ran = await asyncio.wait_for(running, 20)
+    assert (ran.exit_code != 0, ran.output) == (True, b"began\n")
+    assert (await sandbox.run(HELLO)).output == b"hello\n"
+    await sandboxes.destroy(own_database, sandbox.id)
+
+
 async def test_two_workers_that_take_it_up_have_the_same_one(
     own_database: Database, sandboxes: Sandboxes, desk: Desk, e2b: E2B
 ) -> None:

@@ -50,6 +50,9 @@ class Recorded:
     async def write_file(self, path: str, content: bytes) -> None:
         await self._sandbox.write_file(path, content)
 
+    async def stop_all(self) -> None:
+        await self._sandbox.stop_all()
+
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Recorded]:

@@ -153,6 +153,8 @@ class Sandboxes:
             return await self._finish(database, row.id, provider, limits)
         try:
             sandbox = await provider.open(row.id, limits)
+            # A command that a killed worker began would run beside its repetition.
+            await sandbox.stop_all()
         except SandboxGone as error:
             await self.fail(database, row.id, str(error))
             raise

@@ -124,6 +124,14 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def stop_all(self) -> None:
+        """End all that runs in it: what a worker that is gone has left behind.
+
+        Raises:
+            SandboxGone, SandboxUnreachable
+        """
+        ...
+
 
 class SandboxProvider(Protocol):
     """Makes, finds and destroys sandboxes of one kind. All calls may be repeated."""

@@ -134,12 +134,24 @@ class E2BSandbox:
 
     async def _kill(self, mark: str) -> None:
         try:
-            with translated(self.id):
-                async with asyncio.timeout(_STOP_SECONDS):
-                    # As root: a command may have used sudo.
-                    await self._there.commands.run(killing(mark), user="root")
-        except (AssayError, CommandExitException, TimeoutError) as error:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._end(killing(mark))
+        except (AssayError, TimeoutError) as error:
             log.warning("a command could not be stopped", sandbox=self.id, error=str(error))
+
+    async def _end(self, script: str) -> None:
+        try:
+            with translated(self.id):
+                # As root: a command may have used sudo.
+                await self._there.commands.run(script, user="root")
+        except CommandExitException as error:
+            raise SandboxUnreachable(
+                f"A command in sandbox {self.id} does not end, though it was killed"
+            ) from error
+
+    async def stop_all(self) -> None:
+        """End all commands, also those of another process; see `Sandbox`."""
+        await self._end(killing(None))
 
     async def read_file(self, path: str, *, limit: int = 10_000_000) -> bytes:
         """What is in a file; see `Sandbox`."""

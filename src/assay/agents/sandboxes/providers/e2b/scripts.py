@@ -22,15 +22,16 @@ def running(command: Command, stdin: str | None) -> str:
     return "\n".join(filter(None, lines))
 
 
-def killing(mark: str) -> str:
-    """Kills all that carries a mark, also what has left its process group.
+def killing(mark: str | None) -> str:
+    """Kills all that carries a mark, or any, also what has left its process group.
 
     It looks until it has found nothing twice: a command whose caller gave up may be just starting.
     """
+    pattern = f"^{MARK}=" if mark is None else f"^{MARK}={mark}$"
     return f"""\
 clear=
 for _ in 1 2 3 4 5 6 7 8 9; do
-  found=$(grep -lzsxF {shlex.quote(f"{MARK}={mark}")} /proc/[0-9]*/environ | cut -d/ -f3)
+  found=$(grep -lzs {shlex.quote(pattern)} /proc/[0-9]*/environ | cut -d/ -f3)
   [ -n "$found$clear" ] || {{ clear=1; sleep 0.2; continue; }}
   [ -n "$found" ] || exit 0
   clear=

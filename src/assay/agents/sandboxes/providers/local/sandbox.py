@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assay.agents.sandboxes.providers.cutting import CutOutput
 from assay.agents.sandboxes.providers.local.bubblewrap import FOLDERS, Call, call
+from assay.agents.sandboxes.providers.local.leftovers import kill_within
 from assay.agents.sandboxes.providers.local.network import ENVIRONMENT
 from assay.agents.sandboxes.providers.local.process import Confined, start
 from assay.agents.sandboxes.providers.local.processes import Processes
@@ -87,6 +88,10 @@ class LocalSandbox:
 
         ran = await self._run(command, take)
         return replace(ran, output=kept.output(), dropped_bytes=kept.dropped)
+
+    async def stop_all(self) -> None:
+        """End all that runs in it, of any process; see `Sandbox`."""
+        await asyncio.to_thread(kill_within, self._folder)
 
     async def read_file(self, path: str, *, limit: int = 10_000_000) -> bytes:
         """What is in a file, up to `limit` bytes; see `Sandbox`.
