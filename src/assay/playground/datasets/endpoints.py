@@ -16,6 +16,7 @@ from assay.playground.datasets.models import Dataset
 from assay.playground.datasets.schemas import DatasetCreate, DatasetRead, DatasetUpdate
 from assay.playground.datasets.service import DatasetNotFound
 from assay.playground.projects.service import UseCaseNotFound
+from assay.playground.runs.people import AskedPeople
 
 router = APIRouter(tags=["datasets"], responses=problems(Invalid))
 
@@ -68,6 +69,8 @@ async def update_dataset(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(DatasetNotFound, DatasetGuardsLabel),
 )
-async def delete_dataset(session: Session, actor: Editor, dataset_id: UUID) -> None:
-    """Delete a dataset with its items and the runs on it."""
-    await service.delete_dataset(session, actor, dataset_id)
+async def delete_dataset(
+    session: Session, actor: Editor, people: AskedPeople, dataset_id: UUID
+) -> None:
+    """Delete a dataset with its items and the runs on it; those that go on are canceled."""
+    await service.delete_dataset(session, actor, people, dataset_id)

@@ -22,6 +22,8 @@ from assay.playground.datasets.models import Dataset, DatasetItem
 from assay.playground.datasets.schemas import DatasetCreate, DatasetUpdate
 from assay.playground.projects.service import hold_use_case, require_use_case
 from assay.playground.runs.models import EvalRun
+from assay.playground.runs.people import People
+from assay.playground.runs.service import cancel_runs
 
 
 class DatasetNotFound(NotFound):
@@ -109,14 +111,19 @@ async def update_dataset(
     return dataset
 
 
-async def delete_dataset(session: AsyncSession, actor: Actor, dataset_id: UUID) -> None:
+async def delete_dataset(
+    session: AsyncSession, actor: Actor, people: People, dataset_id: UUID
+) -> None:
     """Delete a dataset with its items, their earlier versions, and the runs on it.
+
+    Runs that go on are canceled before, and what `people` were asked for them is withdrawn.
 
     Raises:
         DatasetNotFound, DatasetGuardsLabel, RoleTooLow
     """
     project_id = await authorize_dataset(session, actor, dataset_id)
     await refuse_guard(session, dataset_id)
+    await cancel_runs(session, actor, people, EvalRun.dataset_id == dataset_id)
     statement = delete(Dataset).where(Dataset.id == dataset_id).returning(Dataset.name)
     async with keeping_gates():
         name = await session.scalar(statement)

@@ -22,6 +22,7 @@ from assay.playground.projects.schemas import (
     UseCaseUpdate,
 )
 from assay.playground.projects.service import ProjectNotFound, UseCaseNotFound
+from assay.playground.runs.people import AskedPeople
 
 projects = APIRouter(tags=["projects"], responses=problems(Invalid))
 use_cases = APIRouter(tags=["use-cases"], responses=problems(Invalid))
@@ -62,9 +63,11 @@ async def update_project(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(ProjectNotFound),
 )
-async def delete_project(session: Session, actor: Editor, project_id: UUID) -> None:
-    """Delete a project with everything in it."""
-    await service.delete_project(session, actor, project_id)
+async def delete_project(
+    session: Session, actor: Editor, people: AskedPeople, project_id: UUID
+) -> None:
+    """Delete a project with everything in it; runs that go on are canceled."""
+    await service.delete_project(session, actor, people, project_id)
 
 
 @use_cases.get(
@@ -115,6 +118,8 @@ async def update_use_case(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(UseCaseNotFound, DatasetGuardsLabel),
 )
-async def delete_use_case(session: Session, actor: Editor, use_case_id: UUID) -> None:
-    """Delete a use case with its prompts, datasets and runs."""
-    await service.delete_use_case(session, actor, use_case_id)
+async def delete_use_case(
+    session: Session, actor: Editor, people: AskedPeople, use_case_id: UUID
+) -> None:
+    """Delete a use case with its prompts, datasets and runs; those that go on are canceled."""
+    await service.delete_use_case(session, actor, people, use_case_id)

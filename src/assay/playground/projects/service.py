@@ -31,8 +31,10 @@ from assay.playground.projects.schemas import (
     UseCaseCreate,
     UseCaseUpdate,
 )
-from assay.playground.prompts.models import Prompt
+from assay.playground.prompts.models import Prompt, PromptVersion
 from assay.playground.runs.models import EvalRun
+from assay.playground.runs.people import People
+from assay.playground.runs.service import cancel_runs
 
 
 class ProjectNotFound(NotFound):
@@ -179,14 +181,19 @@ async def update_project(
     return project
 
 
-async def delete_project(session: AsyncSession, actor: Actor, project_id: UUID) -> None:
+async def delete_project(
+    session: AsyncSession, actor: Actor, people: People, project_id: UUID
+) -> None:
     """Delete a project with everything in it.
+
+    Runs that go on are canceled before, and what `people` were asked for them is withdrawn.
 
     Raises:
         ProjectNotFound
         RoleTooLow: it takes an admin of the project.
     """
     await authorize_project(session, actor, Role.admin, project_id)
+    await cancel_runs(session, actor, people, EvalRun.project_id == project_id)
     statement = delete(Project).where(Project.id == project_id).returning(Project.name)
     name = await session.scalar(statement)
     if name is None:
@@ -287,14 +294,22 @@ async def update_use_case(
     return use_case
 
 
-async def delete_use_case(session: AsyncSession, actor: Actor, use_case_id: UUID) -> None:
+async def delete_use_case(
+    session: AsyncSession, actor: Actor, people: People, use_case_id: UUID
+) -> None:
     """Delete a use case with its prompts, datasets and runs.
+
+    Runs that go on are canceled before, and what `people` were asked for them is withdrawn.
 
     Raises:
         UseCaseNotFound, RoleTooLow
         DatasetGuardsLabel: a prompt of another use case has a gate on one of its datasets.
     """
     project_id = await _authorize_use_case(session, actor, use_case_id)
+    datasets = select(Dataset.id).where(Dataset.use_case_id == use_case_id)
+    versions = select(PromptVersion.id).join(Prompt).where(Prompt.use_case_id == use_case_id)
+    which = EvalRun.dataset_id.in_(datasets) | EvalRun.prompt_version_id.in_(versions)
+    await cancel_runs(session, actor, people, which)
     statement = delete(UseCase).where(UseCase.id == use_case_id).returning(UseCase.name)
     async with keeping_gates():
         name = await session.scalar(statement)

@@ -17,6 +17,7 @@ from assay.playground.prompts import service
 from assay.playground.prompts.models import Prompt
 from assay.playground.prompts.schemas import PromptCreate, PromptRead, PromptUpdate
 from assay.playground.prompts.service import PromptNotFound
+from assay.playground.runs.people import AskedPeople
 
 router = APIRouter(tags=["prompts"], responses=problems(Invalid))
 
@@ -79,6 +80,8 @@ async def update_prompt(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(PromptNotFound),
 )
-async def delete_prompt(session: Session, actor: Editor, prompt_id: UUID) -> None:
-    """Delete a prompt with its versions and their runs."""
-    await service.delete_prompt(session, actor, prompt_id)
+async def delete_prompt(
+    session: Session, actor: Editor, people: AskedPeople, prompt_id: UUID
+) -> None:
+    """Delete a prompt with its versions and their runs; those that go on are canceled."""
+    await service.delete_prompt(session, actor, people, prompt_id)

@@ -20,6 +20,8 @@ from assay.playground.projects.service import hold_use_case, require_use_case
 from assay.playground.prompts.models import Prompt, PromptLabel, PromptVersion
 from assay.playground.prompts.schemas import PromptCreate, PromptUpdate
 from assay.playground.runs.models import EvalRun
+from assay.playground.runs.people import People
+from assay.playground.runs.service import cancel_runs
 
 
 class PromptNotFound(NotFound):
@@ -139,13 +141,19 @@ async def update_prompt(
     return prompt
 
 
-async def delete_prompt(session: AsyncSession, actor: Actor, prompt_id: UUID) -> None:
+async def delete_prompt(
+    session: AsyncSession, actor: Actor, people: People, prompt_id: UUID
+) -> None:
     """Delete a prompt with its versions and their runs.
+
+    Runs that go on are canceled before, and what `people` were asked for them is withdrawn.
 
     Raises:
         PromptNotFound, RoleTooLow
     """
     project_id = await authorize_prompt(session, actor, prompt_id)
+    versions = select(PromptVersion.id).where(PromptVersion.prompt_id == prompt_id)
+    await cancel_runs(session, actor, people, EvalRun.prompt_version_id.in_(versions))
     statement = delete(Prompt).where(Prompt.id == prompt_id).returning(Prompt.name)
     name = await session.scalar(statement)
     if name is None:

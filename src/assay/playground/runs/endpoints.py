@@ -15,7 +15,7 @@ from assay.gateway.service import Gateway
 from assay.playground.access import Editor, Reader
 from assay.playground.runs import rescoring, resuming, service, starting
 from assay.playground.runs.models import EvalRun, RunStatus
-from assay.playground.runs.people import People
+from assay.playground.runs.people import AskedPeople
 from assay.playground.runs.schemas import (
     Estimate,
     EvalRunCreate,
@@ -32,12 +32,7 @@ def _gateway(request: Request) -> Gateway:
     return cast("Gateway", request.app.state.gateway)
 
 
-def _people(request: Request) -> People:
-    return cast("People", request.app.state.people)
-
-
 ModelGateway = Annotated[Gateway, Depends(_gateway)]
-AskedPeople = Annotated[People, Depends(_people)]
 
 
 @router.post("", status_code=202, response_model=EvalRunRead, responses=problems(Invalid, NotFound))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 from uuid import UUID
 
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.grading.questions import PersonQuestion
@@ -60,3 +61,10 @@ class People(Protocol):
         self, session: AsyncSession, actor: Actor, request_ids: Sequence[UUID], reason: str
     ) -> None:
         """Take back those of the requests that are not decided yet."""
+
+
+def _people(request: Request) -> People:
+    return cast("People", request.app.state.people)
+
+
+AskedPeople = Annotated[People, Depends(_people)]

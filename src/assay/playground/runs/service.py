@@ -1,9 +1,10 @@
 """Rules and queries of runs."""
 
+import contextlib
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assay.core.errors import Conflict, NotFound
@@ -91,18 +92,39 @@ async def cancel_run(session: AsyncSession, actor: Actor, people: People, run_id
         RoleTooLow
     """
     run = await get_own_run(session, actor, run_id)
-    if not run.status.is_active:
-        raise RunNotActive(f"The run has already ended: it is {run.status}.")
+    if run.status.is_active and await _cancel(session, actor, people, run):
+        return run
+    raise RunNotActive(f"The run has already ended: it is {run.status}.")
+
+
+async def cancel_runs(
+    session: AsyncSession, actor: Actor, people: People, which: ColumnElement[bool]
+) -> None:
+    """Stop all active runs among `which`, because something that they need is to be deleted.
+
+    Whoever may delete that may stop them too: the caller has looked.
+    """
+    going = EvalRun.status.in_([status for status in RunStatus if status.is_active])
+    runs = await session.scalars(select(EvalRun).where(which, going).order_by(EvalRun.id))
+    for run in runs.all():
+        with contextlib.suppress(RunNotFound):
+            await _cancel(session, actor, people, run)
+
+
+async def _cancel(session: AsyncSession, actor: Actor, people: People, run: EvalRun) -> bool:
+    """Cancel a run, unless it has ended meanwhile; gives whether it was still going on."""
     # Everywhere jobs are locked before their run, or two would wait for each other.
     if run.job_id is not None:
         await cancel_jobs(session, actor, parent_id=run.job_id)
-    run = await get_run(session, actor, run_id, lock=True)
+    found = await session.get(EvalRun, run.id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise RunNotFound
     if not run.status.is_active:
-        raise RunNotActive(f"The run has already ended: it is {run.status}.")
+        return False
     await stop_waiting(session, people, actor, run, CANCELED)
     await end_run(session, run, RunStatus.canceled)
     record_run(session, actor, "run.canceled", run)
-    return run
+    return True
 
 
 async def delete_run(session: AsyncSession, actor: Actor, run_id: UUID) -> None:

@@ -252,6 +252,28 @@ async def test_a_canceled_run_withdraws_what_it_asked_and_asks_again_when_resume
     assert run["progress"]["errors"] == 0
 
 
+@pytest.mark.parametrize("what", ["datasets", "prompts", "use-cases", "projects"])
+async def test_deleting_what_a_run_needs_withdraws_what_it_asked(
+    asked_run: AskedRun, reviewer: Reviewer, what: str
+) -> None:
+    run = await asked_run(2)
+    first, second = await reviewer.asked(run, 2)
+    await reviewer.says(first, True)
+    dataset = await reviewer.call("GET", f"/datasets/{run['dataset_id']}")
+    version = await reviewer.call("GET", f"/prompt-versions/{run['prompt_version_id']}")
+    of = {
+        "datasets": run["dataset_id"],
+        "prompts": version["prompt_id"],
+        "use-cases": dataset["use_case_id"],
+        "projects": run["project_id"],
+    }
+    await reviewer.call("DELETE", f"/{what}/{of[what]}", 204)
+    await reviewer.call("GET", f"/eval-runs/{run['id']}", 404)
+    assert await reviewer.requests(run, "pending") == []
+    [withdrawn] = await reviewer.requests(run, "cancelled")
+    assert withdrawn["id"] == second["id"]
+
+
 async def test_stored_answers_can_be_put_before_people(
     asked_run: AskedRun, reviewer: Reviewer, priced: Any
 ) -> None:
