@@ -25,15 +25,17 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
     Where nothing is stored it takes as long as otherwise: who is a user must not show in time.
     """
     right, renewed = await asyncio.get_running_loop().run_in_executor(
-        _threads, _hasher.verify_and_update, password, stored or _nobodys_hash()
+        _threads, _verify, password, stored
     )
     return right and stored is not None, renewed
+
+
+def _verify(password: str, stored: str | None) -> tuple[bool, str | None]:
+    # Also where it is not needed: the first unknown user must not take longer than a known one.
+    nobodys = _nobodys_hash()
+    return _hasher.verify_and_update(password, stored or nobodys)
 
 
 @cache
 def _nobodys_hash() -> str:
     return _hasher.hash(secrets.token_urlsafe(32))
-
-
-# Made with the module, or the first unknown user would take twice as long.
-_nobodys_hash()
