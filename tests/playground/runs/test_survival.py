@@ -288,7 +288,7 @@ async def test_two_workers_share_a_run(
     new_database_dsn: Callable[[], Awaitable[str]],
 ) -> None:
     """A worker alone may have 16 in flight of the 32 that the run allows; two have them all."""
-    cells = 640
+    cells = 320
     with run_scripted_server(latency=0.3) as model:
         for count in (1, 2):
             model.reset()
