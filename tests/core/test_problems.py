@@ -319,9 +319,33 @@ async def test_a_connection_lost_in_the_middle(serve: Serve, own_table: Database
     assert await rows(own_table) == 0
 
 
+async def test_of_two_that_wait_for_each_other_one_may_try_again(
+    serve: Serve, own_table: Database
+) -> None:
+    router = APIRouter()
+    both = asyncio.Barrier(2)
+
+    @router.post("/probe/{first}/{second}")
+    async def probe(session: Session, first: int, second: int) -> None:
+        lock = text("SELECT pg_advisory_xact_lock(:key)")
+        await session.execute(text("INSERT INTO tree VALUES (:id, NULL)"), {"id": first})
+        await session.execute(lock, {"key": first})
+        await both.wait()
+        await session.execute(lock, {"key": second})
+
+    client = await serve(router, on=own_table)
+    answers = await asyncio.gather(client.post("/probe/1/2"), client.post("/probe/2/1"))
+    [refused] = [each for each in answers if each.status_code != 200]
+    assert "nothing was changed" in problem(refused, 503, "unavailable")["detail"]
+    assert refused.headers["retry-after"] == "1"
+    assert await rows(own_table) == 1
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
+        (asyncpg.DeadlockDetectedError(SECRET), 503, "unavailable"),
+        (asyncpg.SerializationError(SECRET), 503, "unavailable"),
         (PoolTimeoutError("QueuePool limit"), 503, "unavailable"),
         (asyncpg.ConnectionDoesNotExistError(SECRET), 503, "unavailable"),
         (asyncpg.AdminShutdownError(SECRET), 503, "unavailable"),

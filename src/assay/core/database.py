@@ -212,6 +212,13 @@ def is_value_refused(error: DBAPIError) -> bool:
     return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.DataError)
 
 
+def is_deadlock(error: BaseException) -> bool:
+    """Whether PostgreSQL took a transaction back because others were in its way (SQLSTATE 40)."""
+    if isinstance(error, DBAPIError):
+        error = (error.orig and error.orig.__cause__) or error
+    return isinstance(error, asyncpg.exceptions.TransactionRollbackError)
+
+
 def is_disconnect(error: BaseException) -> bool:
     """Whether `error` says that there is no connection, not that a statement is at fault."""
     if isinstance(error, DBAPIError):

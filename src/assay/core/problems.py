@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from assay.core.database import DATABASE_ERRORS, is_disconnect
+from assay.core.database import DATABASE_ERRORS, is_deadlock, is_disconnect
 from assay.core.errors import AssayError, FieldFault, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -160,9 +160,11 @@ def _database_error(request: Request, error: Exception) -> JSONResponse:
         reason = "All connections to the database are in use; try again in a moment."
     elif is_disconnect(error):
         reason = "The database does not answer; try again in a moment."
+    elif is_deadlock(error):
+        reason = "Other changes were in the way, and nothing was changed; try again in a moment."
     else:
         return unexpected_error(request, error)
-    log.warning("no connection to the database", error=str(error).split("\n", 1)[0])
+    log.warning("the database did not let us", error=str(error).split("\n", 1)[0])
     return _assay_error(request, Unavailable(reason))
 
 
