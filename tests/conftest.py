@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import os
 import re
@@ -48,6 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
     _running.append((server, home))
     os.environ["ASSAY_TEST_DSN"] = server.get_uri()
     asyncio.run(_make_template(server.get_uri()))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two cores: tests wait for PostgreSQL and for processes half of the time."""
+    return (3 * (os.cpu_count() or 1) + 1) // 2
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from going through what stays to the end."""
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -64,6 +64,12 @@ def test_marks_and_nothing() -> None:
     assert "".join(decoded([codecs.BOM_UTF16_BE + "x".encode("utf-16-be")])) == "x"
 
 
+@pytest.mark.parametrize("blocks", [[b"text"], [b"t", b"ext"], ["text".encode("utf-16-le")]])
+def test_utf_16_without_a_mark_asks_which_it_is(blocks: list[bytes]) -> None:
+    with pytest.raises(NotText, match="utf-16-le or utf-16-be"):
+        list(decoded(blocks, Encoding.utf_16))
+
+
 def test_encodings_go_by_many_names() -> None:
     assert encoding_named("latin1") is Encoding.windows_1252
     assert encoding_named("US-ASCII") is Encoding.utf_8

@@ -103,6 +103,11 @@ def _decode(
         hint = "" if given else " Say which encoding it is with `encoding`."
         message = f"This is not text in {encoding}: the byte at {wrong:,} is wrong.{hint}"
         raise NotText(message, errors=[FieldFault(f"byte {wrong}", error.reason)]) from None
+    except UnicodeError:
+        # So says the decoder of UTF-16 whose mark is missing, and only that.
+        message = "This has no byte order mark: say whether it is utf-16-le or utf-16-be."
+        fault = FieldFault("byte 0", "UTF-16 begins with a mark")
+        raise NotText(message, errors=[fault]) from None
 
 
 def _decoder(encoding: Encoding) -> codecs.IncrementalDecoder:
