@@ -1,5 +1,6 @@
 """openapi.json, from which clients are made: what the application says, whole and with examples."""
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -8,10 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema_rs
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from assay import app
+from assay.core.schemas import Input
+from assay.playground.datasets.imports.schemas import ImportParameters
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text())
@@ -174,3 +180,28 @@ def test_defaults_are_valid() -> None:
         if "default" in node and not place.endswith("/properties"):
             schema = {**node, "components": DOCUMENT["components"]}
             assert jsonschema_rs.validator_for(schema).is_valid(node["default"]), place
+
+
+def bodies(model: type[Input] = Input) -> Iterator[type[Input]]:
+    """All shapes of bodies, but those whose callers exist already, who may send what they sent."""
+    for each in model.__subclasses__():
+        # Its fields stand in a URL, where all is text.
+        in_url = each is ImportParameters
+        if not in_url and not each.__module__.startswith("assay.apps."):
+            yield each
+        yield from bodies(each)
+
+
+@pytest.mark.parametrize("value", ["1", True])
+def test_where_the_document_says_number_nothing_else_is_taken(value: object) -> None:
+    assert app is not None, "all bodies are loaded"
+    lax = []
+    for model in set(bodies()):
+        for name, field in model.model_fields.items():
+            kind: Any = Annotated[(field.annotation, None, *field.metadata)]
+            with contextlib.suppress(ValidationError):
+                taken = TypeAdapter(kind).validate_python(value)
+                # It stays what it is where it may be anything.
+                if isinstance(taken, int | float) and type(taken) is not type(value):
+                    lax.append(f"{model.__name__}.{name}")
+    assert lax == []

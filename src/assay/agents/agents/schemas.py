@@ -47,9 +47,11 @@ ToolNames = Annotated[
     list[ToolName], Field(max_length=50, description="The tools that it may use; none named: all")
 ]
 Provider = Annotated[Text, Field(pattern="^(local|e2b)$", description="Where its sandboxes are")]
-Steps = Annotated[int, Field(ge=1, le=10_000, description="Turns of the model a task")]
-WorkSeconds = Annotated[int, Field(ge=1, le=86_400, description="Of work a task, without waiting")]
-Cost = Annotated[float, Field(ge=0, description="USD a task, where prices are known")]
+Steps = Annotated[int, Field(strict=True, ge=1, le=10_000, description="Turns of the model a task")]
+WorkSeconds = Annotated[
+    int, Field(strict=True, ge=1, le=86_400, description="Of work a task, without waiting")
+]
+Cost = Annotated[float, Field(strict=True, ge=0, description="USD a task, where prices are known")]
 EXAMPLE: JsonDict = {
     "name": "Ada",
     "role": "developer",

@@ -35,7 +35,7 @@ Assignees = Annotated[
     Field(max_length=100, description="E-mail addresses or ids of users, or `me`"),
 ]
 ReviewingRole = Annotated[Role, Field(description="Everybody with this role or one that covers it")]
-Seconds = Annotated[float, Field(gt=0, le=YEAR)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=YEAR)]
 
 
 def _in_bounds(value: JsonAny) -> JsonAny:
@@ -94,7 +94,7 @@ class RequestCreate(Input):
     agent_id: Annotated[Text, Field(max_length=255)] | None = None
     assignees: Assignees = Field(default_factory=list)
     assignee_role: ReviewingRole | None = None
-    quorum: Annotated[int, Field(ge=1, le=100)] = 1
+    quorum: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
     rule: Rule = Rule.first
     deadline: Moment | None = None
     deadline_in: Seconds | None = Field(default=None, description="Seconds from now to a deadline")

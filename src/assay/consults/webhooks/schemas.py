@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from assay.consults.webhooks.models import Covers, EventType
 from assay.core.outbound import LONGEST_URL
@@ -63,7 +63,7 @@ class WebhookUpdate(Input):
     description: Description | None = None
     event_types: EventTypes = Field(default_factory=absent)
     covers: CoversField = Field(default_factory=absent)
-    enabled: bool = Field(
+    enabled: StrictBool = Field(
         default_factory=absent, description="Enabling it again forgets its failures"
     )
 
@@ -73,7 +73,7 @@ class SecretRotate(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"keep_old_for": 3600}]})
 
-    keep_old_for: Annotated[int, Field(ge=0, le=MAX_KEEP_SECONDS)] = Field(
+    keep_old_for: Annotated[int, Field(strict=True, ge=0, le=MAX_KEEP_SECONDS)] = Field(
         default=KEEP_OLD_SECONDS, description="In seconds"
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StrictBool, StringConstraints
 
 from assay.core.database import Name
 from assay.core.schemas import Input, Output, absent
@@ -52,7 +52,7 @@ class UserUpdate(Input):
 
     name: Name = Field(default_factory=absent)
     role: Role = Field(default_factory=absent)
-    is_active: bool = Field(default_factory=absent)
+    is_active: StrictBool = Field(default_factory=absent)
     password: Password = Field(default_factory=absent)
 
 

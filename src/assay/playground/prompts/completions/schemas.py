@@ -39,7 +39,9 @@ class CompletionRequest(Input):
         default=None, description="A JSON Schema that the answer has to follow"
     )
     stream: bool = Field(
-        default=True, description="Whether the answer comes piece by piece, or at once as JSON"
+        default=True,
+        strict=True,
+        description="Whether the answer comes piece by piece, or at once as JSON",
     )
 
 

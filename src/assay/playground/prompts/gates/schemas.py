@@ -21,6 +21,7 @@ class GatePut(Input):
 
     dataset_id: UUID = Field(description="A dataset of the prompt's project")
     min_pass_rate: float = Field(
+        strict=True,
         ge=0,
         le=1,
         allow_inf_nan=False,
