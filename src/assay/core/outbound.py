@@ -34,7 +34,8 @@ _REFUSED_V6 = [
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 # What resolvers take for an address of IPv4: 2130706433, 0x7f.1, 0177.0.0.1.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
+NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
+_USER = re.compile(r"[^/?#]*//[^/?#]*@")
 
 
 class UrlRefused(Invalid):
@@ -70,6 +71,14 @@ def is_open(address: IPv4Address | IPv6Address, allowed: Sequence[Network] = ())
     return address in _GLOBAL_V6 and not any(address in network for network in _REFUSED_V6)
 
 
+def holds_user(text: str) -> bool:
+    """Whether a user or a password stands before the host of a URL.
+
+    To be asked before it is read: what cannot be read is quoted in the error, with the password.
+    """
+    return _USER.match(text) is not None
+
+
 def check_url(text: str, allowed: Sequence[Network] = (), *, place: str = "url") -> URL:
     """The URL in `text`, if its form lets Assay send to it; names are not resolved here.
 
@@ -83,18 +92,18 @@ def check_url(text: str, allowed: Sequence[Network] = (), *, place: str = "url")
     """
     if len(text) > LONGEST_URL:
         raise UrlRefused(f"A URL has {LONGEST_URL:,} characters at most.", place=place)
-    if _NOT_IN_URLS.search(text):
+    if NOT_IN_URLS.search(text):
         raise UrlRefused("A URL has no spaces, backslashes or control characters.", place=place)
+    if holds_user(text):
+        raise UrlRefused(
+            "A URL must not hold a user or a password; the signature says who sends.", place=place
+        )
     try:
         url = URL(text)
     except ValueError as error:
         raise UrlRefused(f"This is no URL: {error}.", place=place) from None
     if url.scheme not in ("http", "https") or not url.raw_host:
         raise UrlRefused("Takes a URL such as https://example.com/hook.", place=place)
-    if "@" in url.raw_authority:
-        raise UrlRefused(
-            "A URL must not hold a user or a password; the signature says who sends.", place=place
-        )
     if fault := host_fault(url.raw_host, allowed):
         raise UrlRefused(fault, place=place)
     return url

@@ -72,6 +72,7 @@ USERS = st.text(IN_USERS, max_size=12)
 )
 @example(scheme="https://", before="", after="", host="github.com", path="/a/b")
 @example(scheme="https://", before="a:", after="@b", host="github.com", path="/a/b")
+@example(scheme="https://", before="a:", after="%\u017f", host="github.com", path="/a/b")
 def test_a_password_is_never_taken_nor_said(
     scheme: str, before: str, after: str, host: str, path: str
 ) -> None:

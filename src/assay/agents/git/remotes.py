@@ -21,10 +21,17 @@ from yarl import URL
 
 from assay.agents.git.errors import RemoteRefused, RemoteUnreachable
 from assay.core.config import Settings
-from assay.core.outbound import LONGEST_URL, Network, host_fault, is_open, parse_networks
+from assay.core.outbound import (
+    LONGEST_URL,
+    NOT_IN_URLS,
+    Network,
+    holds_user,
+    host_fault,
+    is_open,
+    parse_networks,
+)
 
 LOOK_UP_SECONDS = 10.0
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
 _SCP = re.compile(r"(?:ssh://)?(?:[\w.-]+@)?(?P<host>[\w.-]+)(?::\d+/|[:/]/?)(?P<path>[^:/].*)")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 _TOKEN_USER = "x-access-token"  # noqa: S105  # a name that GitHub takes, and others ignore
@@ -91,7 +98,7 @@ class Remotes:
         Raises:
             RemoteRefused: saying what is wrong with it, and what would be right.
         """
-        if len(text) > LONGEST_URL or _NOT_IN_URLS.search(text):
+        if len(text) > LONGEST_URL or NOT_IN_URLS.search(text):
             raise RemoteRefused(
                 f"An address has up to {LONGEST_URL:,} characters, and no spaces, backslashes or "
                 "control characters.",
@@ -104,6 +111,12 @@ class Remotes:
         raise RemoteRefused(_advice(text), place=place)
 
     def _web(self, text: str, place: str) -> Remote:
+        if holds_user(text):
+            raise RemoteRefused(
+                "The address must not hold a user or a password: the operator sets GITHUB_TOKEN or "
+                "GIT_TOKENS.",
+                place=place,
+            )
         try:
             url = URL(text)
         except ValueError as error:
@@ -111,12 +124,6 @@ class Remotes:
         if not url.raw_host or not url.path.strip("/") or url.query_string or url.fragment:
             raise RemoteRefused(
                 "Takes the address of a repository, such as https://github.com/owner/name.",
-                place=place,
-            )
-        if "@" in url.raw_authority:
-            raise RemoteRefused(
-                "The address must not hold a user or a password: the operator sets GITHUB_TOKEN or "
-                "GIT_TOKENS.",
                 place=place,
             )
         if fault := host_fault(url.raw_host, self.networks):
